@@ -1,0 +1,77 @@
+"""What can go wrong, in three short sentences: what happened, the value seen, what to type next."""
+
+from __future__ import annotations
+
+
+class EventlabError(Exception):
+    """Anything that eventlab refuses or cannot do; `str()` of it is the three sentences."""
+
+    def __init__(self, what: str, seen: str, fix: str) -> None:
+        super().__init__(what, seen, fix)
+
+    def __str__(self) -> str:
+        return " ".join(self.args)
+
+
+class InvalidSetting(EventlabError, ValueError):
+    """An argument, an option or an `EVENTLAB_` variable has a value it cannot have."""
+
+
+class JavaNotFound(EventlabError):
+    """No Java runtime is where it was looked for."""
+
+
+class JavaTooOld(EventlabError):
+    """The Java runtime is older than 17, the oldest that Kafka 4 runs on."""
+
+
+class KafkaNotFound(EventlabError):
+    """Kafka's jars are neither in the cache nor to be fetched, or not the ones of the lock."""
+
+
+class HomeNotWritable(EventlabError):
+    """The folder where eventlab keeps its files cannot be used."""
+
+
+class DataFolderUnusable(EventlabError):
+    """A data folder is not empty, not ours, of another cluster or of another Kafka."""
+
+
+class NotEnoughRoom(EventlabError):
+    """The machine has too little free memory or disk for the cluster asked for."""
+
+
+class PortInUse(EventlabError):
+    """A port that was asked for, or every port of the range, is taken."""
+
+
+class StartFailed(EventlabError):
+    """A node ended while it started; the last lines of its log are in `log`."""
+
+    def __init__(self, what: str, seen: str, fix: str, log: str = "") -> None:
+        super().__init__(what, seen, fix)
+        self.log = log
+
+
+class ClusterNotRunning(EventlabError):
+    """The cluster, or the node of it that was asked for, is not running."""
+
+
+class ClusterMismatch(EventlabError):
+    """A cluster of this name is running with other settings than those asked for."""
+
+
+class UnknownTopic(EventlabError, LookupError):
+    """The cluster has no topic of this name."""
+
+
+class TopicMismatch(EventlabError):
+    """A topic of this name exists with other settings than those asked for."""
+
+
+class NeverHappened(EventlabError, TimeoutError):
+    """A condition was awaited and did not come true before its deadline."""
+
+
+class NotSupported(EventlabError):
+    """This machine or backend cannot do what was asked for."""
