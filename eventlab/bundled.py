@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def bundled(name: str) -> Path:
-    """Return the folder `name` ("notebooks" or "data") of this checkout or of the installed wheel."""
+    """Return the folder "notebooks" or "data" of this checkout or of the installed wheel."""
     checkout = _PACKAGE.parent
     inside = _PACKAGE / "_bundled" / name
     return (

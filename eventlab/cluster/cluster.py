@@ -1,0 +1,241 @@
+"""The cluster that a notebook holds in its hand."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from filelock import FileLock, Timeout
+
+from eventlab import environment
+from eventlab.cluster import control, launch, ready, registry, show, topics
+from eventlab.cluster.broker import Broker
+from eventlab.cluster.settings import Settings
+from eventlab.errors import ClusterMismatch, ClusterNotRunning, NeverHappened
+from eventlab.waiting import Deadline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+class _OnClassOrInstance(Generic[T]):
+    """Lets `Cluster.start(...)` and `Cluster(...).start()` both mean what they say."""
+
+    def __init__(self, function: Callable[..., T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Cluster | None, owner: type[Cluster]) -> Callable[..., T]:
+        if instance is None:
+            return lambda *args, **settings: self.function(owner(*args, **settings))
+        return lambda: self.function(instance)
+
+
+class Cluster:
+    """A live Kafka cluster: one controller and three brokers, unless you say otherwise.
+
+        cluster = Cluster.start()          # attaches to the running one, or starts it
+        cluster.bootstrap_servers          # what KafkaProducer and KafkaConsumer want
+        cluster.brokers[1].kill()          # a real process really dies
+
+    `name` tells clusters apart; `profile` is "lab" (quick timings), "stock" (Kafka's own defaults)
+    or "small" (one combined node); `properties` are broker properties under Kafka's own names;
+    `port` is that of the first broker; `data` is a folder that outlives the cluster.
+    """
+
+    def __init__(
+        self,
+        name: str = "lab",
+        *,
+        brokers: int | None = None,
+        profile: str | None = None,
+        properties: Mapping[str, str | int | bool] | None = None,
+        port: int | None = None,
+        data: str | os.PathLike[str] | None = None,
+    ) -> None:
+        environment.warn_of_unknown_names()
+        given = {} if properties is None else properties
+        self._settings = Settings(name, brokers, profile, given, port, data)
+        self.name = name
+        self._told: dict[str, Any] | None = None
+        self._admin: tuple[int, Any] | None = None
+
+    @_OnClassOrInstance
+    def start(self: Cluster) -> Cluster:
+        """Attach to the running cluster of this name, or start it; return it when it is ready.
+
+        It runs as long as somebody holds it: this process, other notebooks, JupyterLab.
+        ClusterMismatch when one of this name runs with other settings than those asked for.
+        """
+        self._told = attach_or_launch(self._settings, os.getpid())
+        ready.quiet_client()
+        _open.add(self)
+        return self
+
+    def stop(self) -> None:
+        """Give the cluster up; it ends, with its data, when nobody else holds it.
+
+        Without `data=` the records go with it. Stopping twice is the same as once.
+        """
+        self._close_admin()
+        if self._told is None:
+            return
+        self._told = None
+        with contextlib.suppress(ClusterNotRunning):
+            state = control.ask(self.folder, "release", pid=os.getpid())
+            if not state["owners"] and not state["kept"]:
+                launch.end(self.name)
+
+    def __enter__(self) -> Cluster:
+        return self if self._told else self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @property
+    def folder(self) -> Path:
+        """Where the cluster keeps its nodes' properties, logs and, without `data=`, their data."""
+        return registry.folder(self.name)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The addresses of the brokers, as clients want them."""
+        return str(self.require_running()["bootstrap_servers"])
+
+    @property
+    def kafka_version(self) -> str:
+        """The version of the brokers."""
+        return str(self.require_running()["kafka_version"])
+
+    @property
+    def brokers(self) -> dict[int, Broker]:
+        """The brokers by node_id."""
+        told = self.require_running()["nodes"]
+        return {n["node_id"]: Broker(self, n) for n in told if "broker" in n["role"]}
+
+    @property
+    def controller(self) -> Broker:
+        """The node that keeps the cluster's metadata."""
+        told = self.require_running()["nodes"]
+        return next(Broker(self, n) for n in told if "controller" in n["role"])
+
+    @property
+    def admin(self) -> Any:
+        """A KafkaAdminClient of this cluster, opened when first asked for."""
+        if self._admin is None or self._admin[0] != os.getpid():  # a fork has no IO thread
+            self._admin = (os.getpid(), ready.admin_client(self.bootstrap_servers, Deadline(10)))
+        return self._admin[1]
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the cluster and its nodes, as `eventlab status --json` prints it."""
+        self.require_running()
+        return control.ask(self.folder, "status")
+
+    def create_topic(
+        self,
+        name: str,
+        partitions: int = 3,
+        replication_factor: int | None = None,
+        min_insync_replicas: int | None = None,
+        *,
+        configs: Mapping[str, str] | None = None,
+        fresh: bool = False,
+    ) -> None:
+        """Create a topic, and return when all its partitions have a leader.
+
+        Without a number it has up to 3 replicas, and writes want all but one of them in sync. A
+        topic of this shape that exists is left alone; `fresh=True` deletes it first.
+        TopicMismatch when one of another shape exists.
+        """
+        count = len(self.brokers)
+        replicas = min(3, count) if replication_factor is None else replication_factor
+        in_sync = max(1, replicas - 1) if min_insync_replicas is None else min_insync_replicas
+        topics.check(name, partitions, replicas, in_sync, count)
+        shape = {
+            "partitions": partitions,
+            "replication_factor": replicas,
+            "min_insync_replicas": in_sync,
+            "configs": dict(configs or {}),
+        }
+        topics.create(self.admin, name, shape, fresh, Deadline(15))
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and its records; UnknownTopic when there is none of this name."""
+        topics.delete(self.admin, name, Deadline(15))
+
+    def topics(self) -> pd.DataFrame:
+        """Return topic, partitions, replication_factor, min_insync_replicas of every topic."""
+        return topics.frame(self.admin)
+
+    def require_running(self) -> dict[str, Any]:
+        """Return what was told when it started; ClusterNotRunning before `start`, after `stop`."""
+        if self._told is None:
+            raise control.not_running(self.name, "this object is not started, or stopped")
+        return self._told
+
+    def _close_admin(self) -> None:
+        if self._admin and self._admin[0] == os.getpid():
+            self._admin[1].close()
+        self._admin = None
+
+    def _state(self) -> dict[str, Any] | None:
+        try:
+            return self.status()
+        except ClusterNotRunning:
+            return None
+
+    def __repr__(self) -> str:
+        state = self._state()
+        return show.cluster_line(state) if state else f"<Cluster {self.name} · not running>"
+
+    def _repr_html_(self) -> str:
+        state = self._state()
+        return show.cluster_table(state) if state else f"<p>Cluster {self.name}: not running</p>"
+
+
+def attach_or_launch(settings: Settings, owner: int) -> dict[str, Any]:
+    """Return the state of the cluster of these settings, now held by the process `owner`."""
+    clusters = registry.clusters()
+    try:
+        with FileLock(clusters / f"{settings.name}.lock", timeout=Deadline(180).seconds):
+            state = registry.running(settings.name)
+            if state is None:
+                registry.sweep(settings.name)
+                return launch.launch(settings.resolved(), owner)
+            _refuse_other(settings, state)
+            return control.ask(registry.folder(settings.name), "hold", pid=owner)
+    except Timeout:
+        raise NeverHappened(
+            f"Another start of the cluster '{settings.name}' did not finish.",
+            "It was awaited for 180 seconds.",
+            f"Type `eventlab down --name {settings.name}`, then try again.",
+        ) from None
+
+
+def _refuse_other(settings: Settings, state: Mapping[str, Any]) -> None:
+    has = state["settings"]
+    other = {key: has[key] for key, value in settings.asked().items() if has[key] != value}
+    if other:
+        seen = ", ".join(f"{key}={value!r}" for key, value in other.items())
+        raise ClusterMismatch(
+            f"A cluster named '{settings.name}' is running with other settings.",
+            f"It has {seen}.",
+            "Attach without settings, or give yours another name=.",
+        )
+
+
+_open: weakref.WeakSet[Cluster] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close the clients of clusters nobody stopped; the supervisor sees the process end."""
+    for cluster in list(_open):
+        cluster._close_admin()

@@ -1,0 +1,164 @@
+"""What is made once for a (Java, jars, flags): the format checkpoint and the start-up cache.
+
+The start-up cache is Java's AOT cache (JEP 483, 514, 515): classes loaded, linked and profiled by
+one training run of a combined node with the flags of all nodes. Java ignores it when it does not
+fit, so it is keyed by what Java checks: the JDK, the names, order, sizes and times of the jars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from eventlab import environment
+from eventlab.cluster import jvm, properties, ready, storage
+from eventlab.cluster.jars import Kafka
+from eventlab.cluster.java import Java
+from eventlab.cluster.nodes import Node, layout
+from eventlab.cluster.settings import Settings
+from eventlab.errors import EventlabError, StartFailed
+from eventlab.waiting import Deadline, wait_until
+
+AOT_SINCE = 25  # JEP 514: one flag trains and writes the cache
+TRAINING_SECONDS = 14.0  # what it takes on two cores; only the progress bar believes it
+
+Progress = Callable[[float, float], None]
+_HEAP = "128m"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The bootstrap checkpoint for controllers, and the AOT cache where there is one."""
+
+    checkpoint: Path
+    cache: Path | None
+
+
+def prepared(java: Java, kafka: Kafka, progress: Progress | None = None) -> Prepared:
+    """Return what was prepared for this Java and this Kafka, preparing what is missing."""
+    folder = environment.private_folder(environment.home() / "prepared" / _key(java, kafka))
+    with FileLock(folder.with_suffix(".lock"), timeout=300):
+        checkpoint = _checkpoint(folder) or _format(java, kafka, folder)
+        cache = folder / "nodes.aot"
+        if java.major >= AOT_SINCE and not cache.exists() and not (folder / "failed.log").exists():
+            _train(java, kafka, folder, checkpoint, progress or (lambda done, total: None))
+    return Prepared(checkpoint, cache if cache.exists() else None)
+
+
+def is_prepared(java: Java, kafka: Kafka) -> bool:
+    """Say whether a start will find everything."""
+    folder = environment.home() / "prepared" / _key(java, kafka)
+    made = (folder / "nodes.aot").exists() or (folder / "failed.log").exists()
+    return _checkpoint(folder) is not None and (made or java.major < AOT_SINCE)
+
+
+def _key(java: Java, kafka: Kafka) -> str:
+    facts = [java.version, str(java.home), *jvm.flags(java, _HEAP)]
+    for path in (java.home / "lib" / "modules", *kafka.jars):
+        status = path.stat() if path.exists() else None
+        facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}" if status else path.name)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _checkpoint(folder: Path) -> Path | None:
+    return next(folder.glob("*.checkpoint"), None)
+
+
+def _node(folder: Path) -> tuple[Node, Path]:
+    """Write the properties of a single combined node into a folder; return it and its data."""
+    settings = Settings(profile="small").resolved()
+    (node,) = layout(settings)
+    data = folder / "data"
+    text = properties.render(node, [node], settings, str(data))
+    (folder / "server.properties").write_text(text, "ascii")
+    return node, data
+
+
+def _format(java: Java, kafka: Kafka, folder: Path) -> Path:
+    """Let Kafka's own StorageTool format one node, and keep its checkpoint."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="format-") as work:
+        _, data = _node(Path(work))
+        line = jvm.command(java, kafka, _HEAP, None)[:-2]
+        options = ["format", "-t", storage.random_id(), "-c", "server.properties"]
+        done = subprocess.run(
+            [*line, "kafka.tools.StorageTool", *options],
+            cwd=work,
+            env=jvm.environ(),
+            capture_output=True,
+            text=True,
+            timeout=Deadline(60).seconds,
+        )
+        made = next((data / storage.METADATA).glob("*.checkpoint"), None)
+        if done.returncode or made is None:
+            raise _failed("Kafka could not format a data folder.", done.stdout + done.stderr)
+        made.chmod(0o600)
+        return Path(shutil.copy(made, folder / made.name))
+
+
+def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: Progress) -> None:
+    """Run one node, use it as lessons do, and let it write the cache as it ends."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="train-") as name:
+        work = Path(name)
+        node, data = _node(work)
+        storage.format_node(data, storage.random_id(), node.node_id, checkpoint)
+        made = work / "nodes.aot"
+        line = jvm.command(java, kafka, _HEAP, None, f"-XX:AOTCacheOutput={made}")
+        with (work / "console.log").open("wb") as console:
+            jvm_process = subprocess.Popen(
+                line, cwd=work, env=jvm.environ(), stdout=console, stderr=console,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            _exercise(node, jvm_process, progress)
+            _await_exit(jvm_process, progress)
+            made.replace(folder / made.name)
+        except (EventlabError, OSError) as error:  # a start without the cache is slower, not wrong
+            log = (work / "console.log").read_text("utf-8", "replace")
+            (folder / "failed.log").write_text(f"{error}\n{log}", "utf-8")
+        finally:
+            if jvm_process.poll() is None:
+                os.killpg(jvm_process.pid, signal.SIGKILL)
+                jvm_process.wait()
+
+
+def _exercise(node: Node, process: subprocess.Popen[bytes], progress: Progress) -> None:
+    deadline = Deadline(60)
+    wait_until(
+        lambda: ready.accepts(node.port) or process.poll() is not None,
+        deadline,
+        "The training node did not start.",
+    )
+    progress(2, TRAINING_SECONDS)
+    ready.exercise(f"127.0.0.1:{node.port}", deadline)
+    progress(4, TRAINING_SECONDS)
+
+
+def _await_exit(process: subprocess.Popen[bytes], progress: Progress) -> None:
+    process.terminate()
+    deadline = Deadline(120)
+
+    def ended() -> bool:
+        spent = deadline.seconds - deadline.left
+        progress(min(TRAINING_SECONDS, 4 + spent), TRAINING_SECONDS)
+        return process.poll() is not None
+
+    wait_until(ended, deadline, "The training node did not end.", every=0.1)
+
+
+def _failed(what: str, output: str) -> StartFailed:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return StartFailed(
+        what,
+        f"Java says: {lines[-1] if lines else 'nothing'}",
+        "Type `eventlab doctor` to see which Java and Kafka are used.",
+        output,
+    )

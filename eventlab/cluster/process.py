@@ -1,0 +1,90 @@
+"""Starting a JVM that does not outlive its parent, and naming processes beyond doubt."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+MARK = "EVENTLAB_CLUSTER"  # in the environment of every JVM: the folder of its cluster
+
+_PR_SET_PDEATHSIG = 1
+
+
+def spawn(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a process in `folder`, its output in console.log; on Linux it dies with its parent."""
+    with (folder / "console.log").open("wb") as console:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            preexec_fn=_dies_with_parent(),
+        )
+
+
+def _dies_with_parent() -> Callable[[], object] | None:
+    if not sys.platform.startswith("linux"):
+        return None  # elsewhere the next start sweeps what a killed supervisor left
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where it is safe
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def started_at(pid: int) -> float | None:
+    """Return when a living process started (seconds since the epoch), or None when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def is_same(pid: int, started: float) -> bool:
+    """Say whether the process that had this pid and start time is still alive."""
+    now = started_at(pid)
+    return now is not None and abs(now - started) < 2  # a corrected clock moves start times
+
+
+def kill_marked(pid: int, started: float, mark: str) -> bool:
+    """Kill a process if pid, start time and mark agree; say whether it was ours."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if is_same(pid, started) and process.environ().get(MARK) == mark:
+            process.kill()
+            process.wait(5)
+            return True
+    return False
+
+
+def kernel_file(pid: int) -> str | None:
+    """Return the connection file of the Jupyter kernel that runs as `pid`, if it is one.
+
+    A restarted kernel is a new process with the same file, which is how it is known again.
+    """
+    with contextlib.suppress(psutil.Error):
+        return _kernel_file(psutil.Process(pid).cmdline())
+    return None
+
+
+def _kernel_file(cmdline: Sequence[str]) -> str | None:
+    names = (argument for argument in cmdline if argument.endswith(".json"))
+    return next((name for name in names if "kernel" in Path(name).name), None)
+
+
+def kernel_with(file: str) -> int | None:
+    """Return the pid of the living kernel with this connection file."""
+    for process in psutil.process_iter(["cmdline", "status"]):
+        living = process.info["status"] != psutil.STATUS_ZOMBIE
+        if living and _kernel_file(process.info["cmdline"] or ()) == file:
+            return int(process.pid)
+    return None

@@ -1,0 +1,78 @@
+"""The server.properties of a node: Kafka's own names, and why a lab needs other values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eventlab.cluster.nodes import Node
+from eventlab.cluster.settings import Settings
+
+# What a learner waits for comes in seconds, and four JVMs fit a small laptop.
+_LAB = {
+    # A killed broker is fenced after this long (default 9000): the wait of every failover lesson.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "replica.lag.time.max.ms": "5000",
+    # The first member of a group need not wait for others that nobody starts (default 3000).
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    # A typo must be an error, not a new empty topic (default true).
+    "auto.create.topics.enable": "false",
+    # 50 partitions of each internal topic would only make start and recovery slow.
+    "offsets.topic.num.partitions": "3",
+    "transaction.state.log.num.partitions": "3",
+    "share.coordinator.state.topic.num.partitions": "3",
+    # The default of 128 MiB is allocated at start and kills a small heap.
+    "log.cleaner.dedupe.buffer.size": "2097152",
+}
+
+
+def render(node: Node, nodes: Sequence[Node], settings: Settings, data: str) -> str:
+    """Return the text of the server.properties of one of these nodes; `settings` are resolved."""
+    lines = _identity(node, nodes) | {"log.dirs": data}
+    if settings.profile != "stock":
+        lines |= _LAB
+    lines |= _internal_topics(sum("broker" in other.roles for other in nodes))
+    lines |= {key: str(value) for key, value in settings.properties.items()}
+    return "".join(f"{key}={escape(value)}\n" for key, value in lines.items())
+
+
+def _identity(node: Node, nodes: Sequence[Node]) -> dict[str, str]:
+    listeners = [f"CLIENT://127.0.0.1:{node.port}"] if node.port else []
+    if node.controller_port:
+        listeners.append(f"CONTROLLER://127.0.0.1:{node.controller_port}")
+    voters = (f"{n.node_id}@127.0.0.1:{n.controller_port}" for n in nodes if n.controller_port)
+    lines = {
+        "process.roles": ",".join(node.roles),
+        "node.id": str(node.node_id),
+        "controller.quorum.voters": ",".join(voters),
+        "controller.listener.names": "CONTROLLER",
+        "listeners": ",".join(listeners),
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    }
+    if node.port:  # a controller alone has no broker listener to name
+        lines["advertised.listeners"] = listeners[0]
+        lines["inter.broker.listener.name"] = "CLIENT"
+    return lines
+
+
+def _internal_topics(brokers: int) -> dict[str, str]:
+    """Internal topics survive what lessons do to brokers; a smaller cluster has smaller copies."""
+    replicas = str(min(3, brokers))
+    in_sync = str(2 if brokers >= 3 else 1)
+    return {
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+    }
+
+
+def escape(value: str) -> str:
+    """Return a value as Java's Properties reads it: ASCII, anything else as a Unicode escape."""
+    escaped = value.replace("\\", "\\\\")
+    units = escaped.encode("utf-16-be", "surrogatepass")
+    pairs = (int.from_bytes(units[i : i + 2], "big") for i in range(0, len(units), 2))
+    text = "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in pairs)
+    return "\\" + text if text.startswith(" ") else text

@@ -1,0 +1,52 @@
+"""The clusters of this user, a folder each; what a killed supervisor left is swept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from eventlab import environment
+from eventlab.cluster import control, process
+from eventlab.errors import ClusterNotRunning
+
+
+def clusters() -> Path:
+    """Return the folder that holds a folder for each running cluster."""
+    return environment.private_folder(environment.home() / "clusters")
+
+
+def folder(name: str) -> Path:
+    """Return the folder of the cluster of this name, whether it runs or not."""
+    return clusters() / name
+
+
+def running(name: str) -> dict[str, Any] | None:
+    """Return the state of the cluster of this name, or None when it does not run."""
+    if not (folder(name) / "control").exists():
+        return None
+    try:
+        return control.ask(folder(name), "status")
+    except ClusterNotRunning:
+        return None
+
+
+def names() -> list[str]:
+    """Return the names of the clusters that have a folder."""
+    return sorted(path.name for path in clusters().iterdir() if path.is_dir())
+
+
+def sweep(name: str) -> None:
+    """Remove what is left of a cluster whose supervisor is gone; the caller holds its lock."""
+    try:
+        state = json.loads((folder(name) / "state.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        state = {"supervisor": 0, "started": {}}
+    started = {int(pid): when for pid, when in state["started"].items() if when}
+    supervisor = int(state["supervisor"])
+    if supervisor in started and process.is_same(supervisor, started[supervisor]):
+        return
+    for pid, when in started.items():
+        process.kill_marked(pid, when, str(folder(name)))
+    shutil.rmtree(folder(name), ignore_errors=True)

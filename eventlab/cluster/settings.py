@@ -1,0 +1,141 @@
+"""What may be asked of a cluster, checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eventlab import environment
+from eventlab.errors import InvalidSetting
+
+PROFILES = ("lab", "stock", "small")
+MOST_BROKERS = 9
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_KEY = re.compile(r"[a-z][a-z0-9.]{2,120}")
+# Written by eventlab itself: another value would make a node that the cluster cannot find.
+_OURS = re.compile(
+    r"(process\.roles|node\.id|broker\.id|cluster\.id|(advertised\.)?listeners|log\.dirs?"
+    r"|metadata\.log\.dir|listener\.security\.protocol\.map|inter\.broker\.listener\.name"
+    r"|controller\.(quorum\.(voters|bootstrap\.servers)|listener\.names))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a cluster; those left out (None) are whatever a running cluster has."""
+
+    name: str = "lab"
+    brokers: int | None = None
+    profile: str | None = None
+    properties: Mapping[str, str | int | bool] = field(default_factory=dict)
+    port: int | None = None
+    data: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_profile(self.profile)
+        _check_brokers(self.brokers, self.profile)
+        _check_properties(self.properties)
+        _check_port(self.port)
+
+    def resolved(self) -> Settings:
+        """Return these settings with every default filled in."""
+        profile = self.profile or environment.value("EVENTLAB_PROFILE") or "lab"
+        brokers = self.brokers or (1 if profile == "small" else 3)
+        data = str(Path(self.data).expanduser().absolute()) if self.data else None
+        texts = {key: _text(value) for key, value in self.properties.items()}
+        return Settings(self.name, brokers, profile, texts, self.port, data)
+
+    def asked(self) -> dict[str, Any]:
+        """Return only what was asked for, to compare with a running cluster."""
+        resolved = asdict(self.resolved())
+        return {
+            key: resolved[key] for key, value in asdict(self).items() if value not in (None, {})
+        }
+
+
+def _text(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise InvalidSetting(
+            "A cluster cannot have this name.",
+            f"You gave {name!r}.",
+            "Use 1 to 40 lower-case letters, digits and '-', such as name='lab-2'.",
+        )
+
+
+def _check_profile(profile: object) -> None:
+    profile = profile if profile is not None else environment.value("EVENTLAB_PROFILE")
+    if profile is not None and profile not in PROFILES:
+        raise InvalidSetting(
+            "There is no such profile.",
+            f"You gave {profile!r}.",
+            f"Use one of: {', '.join(PROFILES)}.",
+        )
+
+
+def _check_brokers(brokers: object, profile: object) -> None:
+    if brokers is None:
+        return
+    if type(brokers) is not int or not 1 <= brokers <= MOST_BROKERS:
+        raise InvalidSetting(
+            "A cluster cannot have this many brokers.",
+            f"You gave {brokers!r}.",
+            f"Use a whole number from 1 to {MOST_BROKERS}, such as brokers=3.",
+        )
+    if (profile or environment.value("EVENTLAB_PROFILE")) == "small" and brokers != 1:
+        raise InvalidSetting(
+            "The profile 'small' is a single node.",
+            f"You gave brokers={brokers}.",
+            "Leave brokers out, or use profile='lab'.",
+        )
+
+
+def _check_properties(properties: object) -> None:
+    if not isinstance(properties, Mapping):
+        raise InvalidSetting(
+            "The properties of a broker come as a dict.",
+            f"You gave {properties!r}.",
+            "Use properties={'log.retention.ms': 60000}.",
+        )
+    for key, value in properties.items():
+        _check_property(key, value)
+
+
+def _check_property(key: object, value: object) -> None:
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise InvalidSetting(
+            "This is not the name of a broker property.",
+            f"You gave {key!r}.",
+            "Use Kafka's own name, such as 'log.retention.ms'.",
+        )
+    if _OURS.fullmatch(key):
+        raise InvalidSetting(
+            f"eventlab sets {key} itself.",
+            f"You gave {value!r}.",
+            "Leave it out; brokers=, port= and data= choose what can be chosen.",
+        )
+    if not isinstance(value, str | int) or not str(value).isprintable():
+        raise InvalidSetting(
+            f"{key} cannot have this value.",
+            f"You gave {value!r}.",
+            "Use a str, an int or a bool on one line.",
+        )
+
+
+def _check_port(port: object) -> None:
+    if port is None:
+        return
+    if type(port) is not int or not 1024 <= port <= 65535 - MOST_BROKERS:
+        raise InvalidSetting(
+            "Brokers cannot listen on this port.",
+            f"You gave {port!r}.",
+            f"Use a whole number from 1024 to {65535 - MOST_BROKERS}, such as port=19092.",
+        )

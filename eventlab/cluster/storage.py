@@ -1,0 +1,121 @@
+"""A node's data folder: formatted without a JVM, checked before it is used again.
+
+Formatting writes a `meta.properties` and, for a controller, the bootstrap checkpoint of
+`__cluster_metadata-0`, which finalises the features (KIP-1022). The checkpoint names no cluster
+and no node, so one made by Kafka's own StorageTool (`prepare`) serves every cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from eventlab.errors import DataFolderUnusable
+
+MARK = "eventlab.json"
+METADATA = "__cluster_metadata-0"
+
+
+def random_id() -> str:
+    """Return a random Kafka Uuid: 22 characters of URL-safe base64, not starting with '-'."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()).startswith("-"):
+        pass  # Kafka's Uuid.randomUuid avoids it too: it looks like an option
+    return text
+
+
+def format_node(data: Path, cluster_id: str, node_id: int, checkpoint: Path | None) -> None:
+    """Format the data folder of a node that has none yet; a controller gets the checkpoint."""
+    if (data / "meta.properties").exists():
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    if checkpoint:
+        (data / METADATA).mkdir(exist_ok=True)
+        shutil.copyfile(checkpoint, data / METADATA / checkpoint.name)
+    lines = {
+        "version": "1",
+        "cluster.id": cluster_id,
+        "node.id": str(node_id),
+        "directory.id": random_id(),
+    }
+    text = "".join(f"{key}={value}\n" for key, value in lines.items())
+    (data / "meta.properties").write_text(text, "utf-8")  # last: it says that the rest is there
+
+
+def claim(root: Path, kafka_version: str, node_ids: list[int]) -> str:
+    """Return the cluster id of a named data folder, making the folder when it is new or empty.
+
+    DataFolderUnusable, with nothing changed, when it holds anything but this cluster's data.
+    """
+    try:
+        _refuse_unsafe(root)
+        entries = {entry.name for entry in root.iterdir()} if root.exists() else set()
+        if not entries:
+            return _mark(root, kafka_version, node_ids)
+        return _read_mark(root, entries, kafka_version, node_ids)
+    except OSError as error:
+        raise unusable(root, f"The system says: {error.strerror or error}.") from None
+
+
+def _refuse_unsafe(root: Path) -> None:
+    root.resolve(strict=False)
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise unusable(root, "It is not a folder.")
+    status = root.stat()
+    if status.st_uid != os.getuid():
+        raise unusable(root, "It belongs to another user.")
+    if status.st_mode & 0o002:
+        raise unusable(root, "Every user of this machine can write into it.")
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise unusable(root, "It is read-only.")
+
+
+def _mark(root: Path, kafka_version: str, node_ids: list[int]) -> str:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cluster_id = random_id()
+    told = {"cluster_id": cluster_id, "kafka_version": kafka_version, "node_ids": node_ids}
+    (root / MARK).write_text(json.dumps(told) + "\n", "utf-8")
+    return cluster_id
+
+
+def _read_mark(root: Path, entries: set[str], kafka_version: str, node_ids: list[int]) -> str:
+    if MARK not in entries:
+        raise unusable(root, "It holds files that eventlab did not make.")
+    try:
+        told = json.loads((root / MARK).read_text("utf-8"))
+        cluster_id, version, nodes = told["cluster_id"], told["kafka_version"], told["node_ids"]
+    except (ValueError, KeyError, TypeError):
+        raise unusable(root, f"Its {MARK} cannot be read.") from None
+    if version != kafka_version:
+        raise unusable(root, f"It was made by Kafka {version}, this is Kafka {kafka_version}.")
+    if nodes != node_ids:
+        raise unusable(root, f"It belongs to a cluster of the nodes {nodes}, not {node_ids}.")
+    for node_id in node_ids:
+        _refuse_foreign(root, node_id, cluster_id)
+    return str(cluster_id)
+
+
+def _refuse_foreign(root: Path, node_id: int, cluster_id: str) -> None:
+    data = root / f"node-{node_id}"
+    if not data.exists():
+        return
+    meta = data / "meta.properties"
+    text = meta.read_text("utf-8", "replace") if meta.is_file() else ""
+    if f"cluster.id={cluster_id}\n" not in text or f"node.id={node_id}\n" not in text:
+        raise unusable(
+            root, f"The meta.properties of node-{node_id} is damaged or of another cluster."
+        )
+
+
+def unusable(root: Path, why: str) -> DataFolderUnusable:
+    """Return the error for a data folder that is left as it is."""
+    return DataFolderUnusable(
+        f"The data folder {root} cannot be used.",
+        why,
+        "Name an empty or new folder in data=, or leave it out.",
+    )
