@@ -155,6 +155,7 @@ class Order:
         check_items("items", self.items, Item)
         check_code("currency", self.currency, 3)
         total = sum((i.unit_price * i.quantity for i in self.items), Decimal("0.00"))
+        check_money("total_amount", total)
         object.__setattr__(self, "total_amount", total)  # frozen, and never a second opinion
 
     def with_status(self, status: OrderStatus) -> Order:

@@ -31,7 +31,10 @@ class DomainError(ValueError):
 
 def wrong(name: str, value: object, fix: str) -> DomainError:
     """Return the error for a field that cannot hold this value."""
-    seen = repr(value)
+    try:
+        seen = repr(value)
+    except ValueError:  # Python prints no int of more than 4,300 digits
+        seen = "a number of thousands of digits"
     seen = seen if len(seen) <= 60 else seen[:57] + "..."
     return DomainError(f"{name} cannot be this {type(value).__name__}.", f"You gave {seen}.", fix)
 
@@ -58,6 +61,12 @@ def check_quantity(name: str, value: object) -> None:
     """Quantities are whole and at least one."""
     if type(value) is not int or not 0 < value <= MOST:
         raise wrong(name, value, f"Use a whole number from 1 to {MOST}.")
+
+
+def check_count(name: str, value: object, most: int) -> None:
+    """Counts and seeds are whole, and a bool is not a number here."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise wrong(name, value, f"Use a whole number from 0 to {most}.")
 
 
 def check_money(name: str, value: object) -> None:
