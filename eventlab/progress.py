@@ -14,7 +14,10 @@ class Progress:
 
     def __init__(self, what: str, unit: str = "", stream: TextIO | None = None) -> None:
         self.what, self.unit = what, unit
-        self.stream = stream or sys.stderr
+        in_notebook = "ipykernel" in sys.modules
+        # In a notebook what stderr says looks like an error, and "\\r" goes back as on a terminal.
+        self.stream = stream or (sys.stdout if in_notebook else sys.stderr)
+        self._redraws = in_notebook or self.stream.isatty()
         self._start = self._shown = time.monotonic()
         self._drawn = False
 
@@ -23,7 +26,7 @@ class Progress:
         now = time.monotonic()
         if now - self._start < _AFTER or (now - self._shown < 0.1 and done < total):
             return
-        if not self.stream.isatty() and self._drawn and done < total:
+        if not self._redraws and self._drawn and done < total:
             return  # a file or a pipe wants a line at the start and one at the end
         self._shown, self._drawn = now, True
         self._write(f"{self._text(done, total, now - self._start)}")
@@ -32,7 +35,7 @@ class Progress:
         """End the line."""
         if self._drawn:
             self._write(f"{self.what}: done in {time.monotonic() - self._start:.0f} s {ending}")
-            self.stream.write("\n" if self.stream.isatty() else "")
+            self.stream.write("\n" if self._redraws else "")
             self.stream.flush()
 
     def _text(self, done: float, total: float, spent: float) -> str:
@@ -42,6 +45,6 @@ class Progress:
         return f"{self.what}: [{bar}] {done:.0f} of {total:.0f} {self.unit} {left}"
 
     def _write(self, text: str) -> None:
-        ends = ("\r", "") if self.stream.isatty() else ("", "\n")
+        ends = ("\r", "") if self._redraws else ("", "\n")
         self.stream.write(ends[0] + text.rstrip().ljust(78) + ends[1])
         self.stream.flush()

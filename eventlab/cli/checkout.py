@@ -1,0 +1,57 @@
+"""`eventlab test`, `bench`, `build`: what one does in a checkout of the project."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import eventlab
+from eventlab import lessons
+from eventlab.errors import InvalidSetting, NotSupported
+
+
+def root() -> Path:
+    """Return the checkout that this package runs from; NotSupported when it is installed."""
+    folder = Path(eventlab.__file__).parent.parent
+    if not (folder / "lessons").is_dir():
+        raise NotSupported(
+            "This command needs a checkout of the project.",
+            f"eventlab is installed in {folder}.",
+            "Clone the repository and type `./lab test` or `./lab bench` there.",
+        )
+    return folder
+
+
+def test(options: argparse.Namespace) -> int:
+    """Run pytest in the checkout."""
+    return subprocess.run([sys.executable, "-m", "pytest", *options.pytest], cwd=root()).returncode
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Run one benchmark, or all."""
+    folder = root() / "benchmarks"
+    names = sorted(path.stem for path in folder.glob("[a-z]*.py") if path.stem != "figures")
+    if options.figure and options.figure not in names:
+        raise InvalidSetting(
+            "There is no such benchmark.",
+            f"You gave {options.figure!r}.",
+            f"Use one of: {', '.join(names)}.",
+        )
+    chosen = [options.figure] if options.figure else names
+    arguments = ["--runs", str(options.runs), *(["--json"] if options.json else [])]
+    runs = [[sys.executable, str(folder / f"{name}.py"), *arguments] for name in chosen]
+    return max(subprocess.run(run, cwd=root()).returncode for run in runs)
+
+
+def build(options: argparse.Namespace) -> int:
+    """Make the notebooks from the lessons, or say which are not current."""
+    source, target = root() / "lessons", root() / "notebooks"
+    if not options.check:
+        lessons.build(source, target)
+        return 0
+    differences = lessons.check(source, target)
+    for difference in differences:
+        print(difference)
+    return 1 if differences else 0
