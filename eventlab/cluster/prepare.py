@@ -8,11 +8,10 @@ fit, so it is keyed by what Java checks: the JDK, the names, order, sizes and ti
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from eventlab import environment
-from eventlab.cluster import jvm, properties, ready, storage
+from eventlab.cluster import jvm, process, properties, ready, storage
 from eventlab.cluster.jars import Kafka
 from eventlab.cluster.java import Java
 from eventlab.cluster.nodes import Node, layout
@@ -33,6 +32,7 @@ TRAINING_SECONDS = 14.0  # what it takes on two cores; only the progress bar bel
 
 Progress = Callable[[float, float], None]
 _HEAP = "128m"
+_MONTH = 30 * 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ def prepared(java: Java, kafka: Kafka, progress: Progress | None = None) -> Prep
         cache = folder / "nodes.aot"
         if java.major >= AOT_SINCE and not cache.exists() and not (folder / "failed.log").exists():
             _train(java, kafka, folder, checkpoint, progress or (lambda done, total: None))
+            _forget_old(folder)
+        folder.touch()
     return Prepared(checkpoint, cache if cache.exists() else None)
 
 
@@ -59,6 +61,13 @@ def is_prepared(java: Java, kafka: Kafka) -> bool:
     folder = environment.home() / "prepared" / _key(java, kafka)
     made = (folder / "nodes.aot").exists() or (folder / "failed.log").exists()
     return _checkpoint(folder) is not None and (made or java.major < AOT_SINCE)
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove caches that no start has used for a month: each new JDK or Kafka leaves one."""
+    for other in folder.parent.iterdir():
+        if other.is_dir() and time.time() - other.stat().st_mtime > _MONTH:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _key(java: Java, kafka: Kafka) -> str:
@@ -112,11 +121,7 @@ def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: P
         storage.format_node(data, storage.random_id(), node.node_id, checkpoint)
         made = work / "nodes.aot"
         line = jvm.command(java, kafka, _HEAP, None, f"-XX:AOTCacheOutput={made}")
-        with (work / "console.log").open("wb") as console:
-            jvm_process = subprocess.Popen(
-                line, cwd=work, env=jvm.environ(), stdout=console, stderr=console,
-                start_new_session=True,
-            )  # fmt: skip
+        jvm_process = process.spawn(line, work, jvm.environ())
         try:
             _exercise(node, jvm_process, progress)
             _await_exit(jvm_process, progress)
@@ -126,14 +131,14 @@ def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: P
             (folder / "failed.log").write_text(f"{error}\n{log}", "utf-8")
         finally:
             if jvm_process.poll() is None:
-                os.killpg(jvm_process.pid, signal.SIGKILL)
+                jvm_process.kill()
                 jvm_process.wait()
 
 
-def _exercise(node: Node, process: subprocess.Popen[bytes], progress: Progress) -> None:
+def _exercise(node: Node, jvm_process: subprocess.Popen[bytes], progress: Progress) -> None:
     deadline = Deadline(60)
     wait_until(
-        lambda: ready.accepts(node.port) or process.poll() is not None,
+        lambda: ready.accepts(node.port) or jvm_process.poll() is not None,
         deadline,
         "The training node did not start.",
     )
@@ -142,14 +147,16 @@ def _exercise(node: Node, process: subprocess.Popen[bytes], progress: Progress) 
     progress(4, TRAINING_SECONDS)
 
 
-def _await_exit(process: subprocess.Popen[bytes], progress: Progress) -> None:
-    process.terminate()
+def _await_exit(jvm_process: subprocess.Popen[bytes], progress: Progress) -> None:
+    jvm_process.terminate()
     deadline = Deadline(120)
 
     def ended() -> bool:
         spent = deadline.seconds - deadline.left
-        progress(min(TRAINING_SECONDS, 4 + spent), TRAINING_SECONDS)
-        return process.poll() is not None
+        progress(
+            min(TRAINING_SECONDS - 1, 4 + spent), TRAINING_SECONDS
+        )  # the end is not ours to say
+        return jvm_process.poll() is not None
 
     wait_until(ended, deadline, "The training node did not end.", every=0.1)
 

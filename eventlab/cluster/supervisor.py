@@ -142,11 +142,11 @@ class Supervisor:
         self.ending = asyncio.Event()
 
     async def run(self, told: int) -> None:
-        """Tell `told` when the socket listens; serve until the last owner is gone or the end is asked for; leave nothing behind."""
+        """Serve until the last owner is gone or the end is asked for; leave nothing behind."""
         self.hold(self.launch["owner"])
         self._write_state()
         server = await asyncio.start_unix_server(self._serve, "control")
-        os.write(told, b"1")
+        os.write(told, b"1")  # whoever started this process may ask now
         os.close(told)
         starting = asyncio.create_task(self._start())
         watching = asyncio.create_task(self._watch_owners())

@@ -1,0 +1,51 @@
+"""What one does to a broker is done to a real process, and can be undone."""
+
+from __future__ import annotations
+
+import psutil
+
+from tests.live.clients import produce, read_all
+
+
+def test_a_killed_broker_comes_back_on_its_data(cluster, topic):
+    """SIGKILL ends the process at once; a start brings it back with all it had."""
+    produce(cluster, topic, 50)
+    broker = cluster.brokers[1]
+    pid = broker.pid
+    assert broker.kill().state == "killed"
+    assert not psutil.pid_exists(pid)
+    assert broker.start().state == "running"
+    assert broker.pid != pid
+    assert read_all(cluster, topic) == list(range(50))
+
+
+def test_a_stopped_broker_left_in_order(cluster):
+    """SIGTERM lets it hand its partitions over: its log tells of a controlled shutdown."""
+    broker = cluster.brokers[2]
+    assert broker.stop().state == "stopped"
+    assert "shut down completed" in broker.log(40)
+    assert broker.start().state == "running"
+
+
+def test_a_frozen_broker_is_halted_and_thaws(cluster):
+    """SIGSTOP halts the process, which the operating system confirms; SIGCONT lets it go on."""
+    broker = cluster.brokers[3]
+    assert broker.freeze().state == "frozen"
+    assert psutil.Process(broker.pid).status() == psutil.STATUS_STOPPED
+    assert broker.thaw().state == "running"
+
+
+def test_verbs_are_safe_to_repeat(cluster):
+    """Starting what runs, thawing what is not frozen and killing twice change nothing."""
+    broker = cluster.brokers[3]
+    pid = broker.pid
+    assert broker.start().thaw().pid == pid
+    assert broker.kill().kill().stop().state == "killed"
+    assert broker.restart().state == "running"
+
+
+def test_the_log_is_readable(cluster):
+    """Each line has a time, a level and who says it; the last ones are what was asked for."""
+    lines = cluster.brokers[1].log(5).splitlines()
+    assert len(lines) == 5
+    assert "Kafka" in cluster.brokers[1].log(1000)
