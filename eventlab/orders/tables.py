@@ -24,7 +24,7 @@ from eventlab.orders.domain import (
     Shipment,
     ShippedItem,
 )
-from eventlab.orders.values import from_iso, from_text, to_iso
+from eventlab.orders.values import check_id, from_iso, from_text, to_iso
 
 T = TypeVar("T")
 
@@ -62,6 +62,10 @@ class Line:
     product_id: str
     quantity: int
     unit_price: Decimal
+
+    def __post_init__(self) -> None:
+        check_id("order_id", self.order_id)
+        self.item()  # raises here, where the row is known
 
     def item(self) -> Item:
         """Return the item without its order."""

@@ -15,7 +15,9 @@ MOST = 1_000_000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _MONEY = re.compile(r"[0-9]{1,10}\.[0-9]{2}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3,6})?Z")
+_TIME = re.compile(  # newer Pythons read 24:00 as tomorrow, older ones refuse it
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{3,6})?Z"
+)
 _NO_OFFSET = timedelta(0)
 
 

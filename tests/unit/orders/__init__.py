@@ -1,0 +1,1 @@
+"""The order system, module by module, without any network."""
