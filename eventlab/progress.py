@@ -14,7 +14,7 @@ class Progress:
 
     def __init__(self, what: str, unit: str = "", stream: TextIO | None = None) -> None:
         self.what, self.unit = what, unit
-        in_notebook = "ipykernel" in sys.modules
+        in_notebook = _in_notebook()
         # In a notebook what stderr says looks like an error, and "\\r" goes back as on a terminal.
         self.stream = stream or (sys.stdout if in_notebook else sys.stderr)
         self._redraws = in_notebook or self.stream.isatty()
@@ -48,3 +48,9 @@ class Progress:
         ends = ("\r", "") if self._redraws else ("", "\n")
         self.stream.write(ends[0] + text.rstrip().ljust(78) + ends[1])
         self.stream.flush()
+
+
+def _in_notebook() -> bool:
+    """Say whether this code runs in a Jupyter kernel, without importing IPython to find out."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")

@@ -14,7 +14,6 @@ from eventlab.cluster.jars import Kafka
 from eventlab.cluster.java import Java
 
 MAIN = "kafka.Kafka"
-LOGGING = Path(__file__).with_name("logging.properties")
 LOG4J2 = Path(__file__).with_name("log4j2.properties")
 
 _FLAGS = (
@@ -28,6 +27,15 @@ _FLAGS = (
     "-XX:ErrorFile=hs_err.log",
     "-Djava.awt.headless=true",
     "-Djava.net.preferIPv4Stack=true",
+)
+
+_SIMPLE = "-Dorg.slf4j.simpleLogger"
+_LOGGING = (
+    f"{_SIMPLE}.showDateTime=true",
+    f"{_SIMPLE}.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
+    f"{_SIMPLE}.showThreadName=false",
+    # 300 lines of configuration at each start say less than the node's server.properties.
+    f"{_SIMPLE}.log.org.apache.kafka.common.config.AbstractConfig=warn",
 )
 
 
@@ -48,7 +56,7 @@ def command(java: Java, kafka: Kafka, heap: str, cache: Path | None, *extra: str
         *flags(java, heap),
         *cached,
         *extra,
-        f"-Djava.util.logging.config.file={LOGGING}",
+        *_LOGGING,
         f"-Dlog4j2.configurationFile={LOG4J2}",  # read only by an unpacked distribution
         "-cp",
         os.pathsep.join(map(str, kafka.jars)),

@@ -238,9 +238,8 @@ def _node_failed(folder: Path, node_id: int) -> StartFailed:
 
 
 def log_text(folder: Path, node_id: int) -> str:
-    """Return what a node has written: its console (JVM errors), then its newest log file."""
-    place = folder / f"node-{node_id}"
-    files = [place / "console.log", place / "server.0.log"]
+    """Return what a node has written: a few megabytes at most, older lines are gone."""
+    files = [folder / f"node-{node_id}" / name for name in ("server.1.log", process.LOG)]
     return "".join(f.read_text("utf-8", "replace") for f in files if f.exists())
 
 

@@ -127,7 +127,7 @@ def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: P
             _await_exit(jvm_process, progress)
             made.replace(folder / made.name)
         except (EventlabError, OSError) as error:  # a start without the cache is slower, not wrong
-            log = (work / "console.log").read_text("utf-8", "replace")
+            log = (work / process.LOG).read_text("utf-8", "replace")
             (folder / "failed.log").write_text(f"{error}\n{log}", "utf-8")
         finally:
             if jvm_process.poll() is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +16,16 @@ import psutil
 
 MARK = "EVENTLAB_CLUSTER"  # in the environment of every JVM: the folder of its cluster
 
+LOG = "server.log"
+_LOG_CAP = 4 * 2**20  # bytes; what a chatty broker writes must not fill a disk
 _PR_SET_PDEATHSIG = 1
 
 
 def spawn(
     command: Sequence[str], folder: Path, environ: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start a process in `folder`, its output in console.log; on Linux it dies with its parent."""
-    with (folder / "console.log").open("wb") as console:
+    """Start a process in `folder`, its output in server.log; on Linux it dies with its parent."""
+    with (folder / LOG).open("ab") as console:  # appending, so that the file can be cut short
         return subprocess.Popen(
             command,
             cwd=folder,
@@ -31,6 +35,14 @@ def spawn(
             stderr=console,
             preexec_fn=_dies_with_parent(),
         )
+
+
+def cap_log(folder: Path) -> None:
+    """Move a log that has grown too long to server.1.log; the process goes on writing."""
+    log = folder / LOG
+    if log.exists() and log.stat().st_size > _LOG_CAP:
+        shutil.copyfile(log, folder / "server.1.log")
+        os.truncate(log, 0)
 
 
 def _dies_with_parent() -> Callable[[], object] | None:

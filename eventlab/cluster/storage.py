@@ -101,7 +101,7 @@ def _read_mark(root: Path, entries: set[str], kafka_version: str, node_ids: list
 
 
 def _refuse_foreign(root: Path, node_id: int, cluster_id: str) -> None:
-    data = root / f"node-{node_id}"
+    data = root / f"node-{node_id}" / "data"
     if not data.exists():
         return
     meta = data / "meta.properties"

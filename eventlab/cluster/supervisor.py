@@ -186,6 +186,8 @@ class Supervisor:
             alone_since = (alone_since or time.monotonic()) if alone else None
             if alone_since and (not self.owners or time.monotonic() - alone_since > GRACE):
                 self.ending.set()
+            for node in self.nodes.values():
+                process.cap_log(node.folder)
             await asyncio.sleep(TICK)
 
     async def _replace(self, owner: Owner) -> None:
