@@ -13,6 +13,15 @@ class EventlabError(Exception):
         return " ".join(self.args)
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its repr on one line, cut where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a whole number of 5000 digits has no repr
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 class InvalidSetting(EventlabError, ValueError):
     """An argument, an option or an `EVENTLAB_` variable has a value it cannot have."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from eventlab import environment
-from eventlab.errors import InvalidSetting
+from eventlab.errors import InvalidSetting, shown
 
 PROFILES = ("lab", "stock", "small")
 MOST_BROKERS = 9
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KEY = re.compile(r"[a-z][a-z0-9.]{2,120}")
 # Written by eventlab itself: another value would make a node that the cluster cannot find.
 _OURS = re.compile(
@@ -36,11 +36,12 @@ class Settings:
     data: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         _check_profile(self.profile)
         _check_brokers(self.brokers, self.profile)
         _check_properties(self.properties)
         _check_port(self.port)
+        _check_data(self.data)
 
     def resolved(self) -> Settings:
         """Return these settings with every default filled in."""
@@ -62,21 +63,23 @@ def _text(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_name(name: object) -> None:
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+def check_name(name: object) -> None:
+    """Refuse what cannot name a cluster, and its folder."""
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise InvalidSetting(
             "A cluster cannot have this name.",
-            f"You gave {name!r}.",
+            f"You gave {shown(name)}.",
             "Use 1 to 40 lower-case letters, digits and '-', such as name='lab-2'.",
         )
 
 
 def _check_profile(profile: object) -> None:
-    profile = profile if profile is not None else environment.value("EVENTLAB_PROFILE")
-    if profile is not None and profile not in PROFILES:
+    named = environment.value("EVENTLAB_PROFILE") if profile is None else None
+    chosen = named or profile
+    if chosen is not None and chosen not in PROFILES:
         raise InvalidSetting(
             "There is no such profile.",
-            f"You gave {profile!r}.",
+            f"EVENTLAB_PROFILE is {shown(named)}." if named else f"You gave {shown(profile)}.",
             f"Use one of: {', '.join(PROFILES)}.",
         )
 
@@ -87,7 +90,7 @@ def _check_brokers(brokers: object, profile: object) -> None:
     if type(brokers) is not int or not 1 <= brokers <= MOST_BROKERS:
         raise InvalidSetting(
             "A cluster cannot have this many brokers.",
-            f"You gave {brokers!r}.",
+            f"You gave {shown(brokers)}.",
             f"Use a whole number from 1 to {MOST_BROKERS}, such as brokers=3.",
         )
     if (profile or environment.value("EVENTLAB_PROFILE")) == "small" and brokers != 1:
@@ -102,7 +105,7 @@ def _check_properties(properties: object) -> None:
     if not isinstance(properties, Mapping):
         raise InvalidSetting(
             "The properties of a broker come as a dict.",
-            f"You gave {properties!r}.",
+            f"You gave {shown(properties)}.",
             "Use properties={'log.retention.ms': 60000}.",
         )
     for key, value in properties.items():
@@ -113,21 +116,25 @@ def _check_property(key: object, value: object) -> None:
     if not (isinstance(key, str) and _KEY.fullmatch(key)):
         raise InvalidSetting(
             "This is not the name of a broker property.",
-            f"You gave {key!r}.",
+            f"You gave {shown(key)}.",
             "Use Kafka's own name, such as 'log.retention.ms'.",
         )
     if _OURS.fullmatch(key):
         raise InvalidSetting(
             f"eventlab sets {key} itself.",
-            f"You gave {value!r}.",
+            f"You gave {shown(value)}.",
             "Leave it out; brokers=, port= and data= choose what can be chosen.",
         )
-    if not isinstance(value, str | int) or not str(value).isprintable():
+    if not (isinstance(value, str) and value.isprintable()) and not _is_number(value):
         raise InvalidSetting(
             f"{key} cannot have this value.",
-            f"You gave {value!r}.",
+            f"You gave {shown(value)}.",
             "Use a str, an int or a bool on one line.",
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**63  # the widest that Kafka knows
 
 
 def _check_port(port: object) -> None:
@@ -136,6 +143,25 @@ def _check_port(port: object) -> None:
     if type(port) is not int or not 1024 <= port <= 65535 - MOST_BROKERS:
         raise InvalidSetting(
             "Brokers cannot listen on this port.",
-            f"You gave {port!r}.",
+            f"You gave {shown(port)}.",
             f"Use a whole number from 1024 to {65535 - MOST_BROKERS}, such as port=19092.",
         )
+
+
+def _check_data(data: object) -> None:
+    if data is not None and not _is_path(data):
+        raise InvalidSetting(
+            "This is not the name of a data folder.",
+            f"You gave {shown(data)}.",
+            "Use a str or a Path without ',', at which Kafka would split it.",
+        )
+
+
+def _is_path(data: object) -> bool:
+    text = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+        return False
+    try:
+        return "," not in str(Path(text).expanduser().absolute())
+    except RuntimeError:  # "~name" of nobody
+        return False

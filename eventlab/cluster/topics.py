@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic
+from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic, shown
 from eventlab.waiting import Deadline, wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def check(
     """Refuse what the cluster would refuse, before asking it."""
     if not (isinstance(name, str) and _NAME.fullmatch(name) and name not in (".", "..")):
         fix = "Use 1 to 249 ASCII letters, digits, '.', '_' or '-', such as 'orders'."
-        raise InvalidSetting("A topic cannot have this name.", f"You gave {name!r}.", fix)
+        raise InvalidSetting("A topic cannot have this name.", f"You gave {shown(name)}.", fix)
     _check_count("partitions", partitions, _MOST_PARTITIONS, "")
     _check_count("replication_factor", replicas, brokers, f"; there are {brokers} brokers")
     most = replicas if isinstance(replicas, int) else 1
@@ -32,7 +32,7 @@ def check(
 def _check_count(what: str, value: object, most: int, why: str) -> None:
     if type(value) is not int or not 1 <= value <= most:
         fix = f"Use a whole number from 1 to {most}{why}."
-        raise InvalidSetting(f"{what} cannot be this.", f"You gave {value!r}.", fix)
+        raise InvalidSetting(f"{what} cannot be this.", f"You gave {shown(value)}.", fix)
 
 
 def create(admin: Any, name: str, shape: dict[str, Any], fresh: bool, deadline: Deadline) -> None:
@@ -76,7 +76,7 @@ def delete(admin: Any, name: str, deadline: Deadline) -> None:
     if name not in topics:
         near = difflib.get_close_matches(str(name), topics, 1)
         raise UnknownTopic(
-            f"Topic {name!r} does not exist.",
+            f"Topic {shown(name)} does not exist.",
             f"This cluster has: {', '.join(topics) or 'no topic'}.",
             f"Did you mean {near[0]!r}?" if near else "Look at cluster.topics().",
         )
