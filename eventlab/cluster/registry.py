@@ -9,6 +9,7 @@ from typing import Any
 
 from eventlab import environment
 from eventlab.cluster import control, process
+from eventlab.cluster.settings import NAME, check_name
 from eventlab.errors import ClusterNotRunning
 
 
@@ -18,7 +19,11 @@ def clusters() -> Path:
 
 
 def folder(name: str) -> Path:
-    """Return the folder of the cluster of this name, whether it runs or not."""
+    """Return the folder of the cluster of this name, whether it runs or not.
+
+    InvalidSetting for what is no name: "../x" would be a folder that is not ours to remove.
+    """
+    check_name(name)
     return clusters() / name
 
 
@@ -34,7 +39,8 @@ def running(name: str) -> dict[str, Any] | None:
 
 def names() -> list[str]:
     """Return the names of the clusters that have a folder."""
-    return sorted(path.name for path in clusters().iterdir() if path.is_dir())
+    folders = (path.name for path in clusters().iterdir() if path.is_dir())
+    return sorted(name for name in folders if NAME.fullmatch(name))
 
 
 def sweep(name: str) -> None:
