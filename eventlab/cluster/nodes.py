@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from eventlab import environment
 from eventlab.cluster.settings import Settings
-from eventlab.errors import InvalidSetting, PortInUse
+from eventlab.errors import NotSupported, PortInUse
 
 CONTROLLER_ID = 100  # far from the brokers' 1, 2, 3, so that nobody takes it for one
 
@@ -43,6 +43,7 @@ def layout(settings: Settings) -> list[Node]:
 
 def free_ports(settings: Settings) -> Iterator[int]:
     """Yield ports nobody listens on: first those asked for, then random ones of the range."""
+    asked = range(0)
     if settings.port is not None:
         asked = range(settings.port, settings.port + (settings.brokers or 1))
         for port in asked:
@@ -50,7 +51,7 @@ def free_ports(settings: Settings) -> Iterator[int]:
         yield from asked
     ports = environment.port_range()
     for port in random.sample(ports, len(ports)):
-        if is_free(port):
+        if port not in asked and is_free(port):
             yield port
     raise PortInUse(
         "No free port is left for the cluster.",
@@ -61,18 +62,18 @@ def free_ports(settings: Settings) -> Iterator[int]:
 
 def is_free(port: int) -> bool:
     """Say whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise InvalidSetting(
-                    "This machine has no IPv4 loopback.",
-                    "127.0.0.1 is not an address of it.",
-                    "Bring up the loopback interface; brokers listen nowhere else.",
-                ) from None
-            return False
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise NotSupported(
+                "This machine has no IPv4 loopback.",
+                "127.0.0.1 is not an address of it.",
+                "Bring up the loopback interface; brokers listen nowhere else.",
+            ) from None
+        return False
     return True
 
 
