@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import sys
 import warnings
 from pathlib import Path
 
 import platformdirs
 
-from eventlab.errors import HomeNotWritable, InvalidSetting
+from eventlab.errors import HomeNotWritable, InvalidSetting, NotSupported, shown
 
 KNOWN = {
     "EVENTLAB_HOME": "the folder for fetched jars, start-up caches and running clusters",
@@ -23,37 +25,93 @@ KNOWN = {
     "EVENTLAB_PATIENCE": "a factor on every deadline, such as 3 on a slow machine",
 }
 
+# What Kafka's scripts and Java read. Brokers are started without them: JMX_PORT alone would open
+# JMX, without a password, on every node.
+IGNORED = (
+    "JMX_PORT",
+    "KAFKA_OPTS",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_JMX_OPTS",
+    "KAFKA_JVM_PERFORMANCE_OPTS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+)
+_said: set[str] = set()
+
 
 def value(name: str) -> str | None:
     """Return a known variable's value, or None when it is unset or empty."""
     return os.environ.get(name, "").strip() or None
 
 
+def named_folder(name: str) -> Path | None:
+    """Return the folder that a variable names, or None when it is unset."""
+    text = value(name)
+    try:
+        return Path(text).expanduser().absolute() if text else None
+    except RuntimeError:
+        raise InvalidSetting(
+            f"{name} begins with the home folder of nobody.",
+            f"It is {shown(text)}.",
+            "Set it to a whole path.",
+        ) from None
+
+
 def home() -> Path:
     """Return the folder where eventlab keeps its files, made on first use, private to the user."""
-    named = value("EVENTLAB_HOME")
-    folder = (
-        Path(named).expanduser().absolute() if named else platformdirs.user_cache_path("eventlab")
-    )
+    _refuse_windows()
+    folder = named_folder("EVENTLAB_HOME") or platformdirs.user_cache_path("eventlab")
+    if not folder.is_absolute():
+        raise _no_home(folder, "this user has no home folder")
+    if set(str(folder)) & {":", ","}:
+        raise _no_home(folder, "Java and Kafka split names at ':' and ','")
     return private_folder(folder)
 
 
+def _refuse_windows() -> None:
+    if sys.platform in ("win32", "cygwin"):
+        raise NotSupported(
+            "eventlab does not run on Windows itself.",
+            f"This is {sys.platform}.",
+            "Type `wsl --install`, and use eventlab inside WSL2.",
+        )
+
+
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only this user can enter; HomeNotWritable when that cannot be had."""
+    """Make a folder that only this user can enter; HomeNotWritable when that cannot be had.
+
+    One that is there and holds something keeps its mode: it may be the user's own home.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if status.st_uid != os.getuid():
             raise PermissionError("it belongs to another user")
-        folder.chmod(0o700)
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if status.st_mode & 0o002:
+            raise PermissionError("every user of this machine can write into it")
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError("it is read-only")
+        if status.st_mode & 0o077 and not any(folder.iterdir()):
+            folder.chmod(0o700)
     except OSError as error:
-        raise HomeNotWritable(
-            "eventlab cannot keep its files.",
-            f"The folder {folder} cannot be used: {error.strerror or error}.",
-            "Set EVENTLAB_HOME to a folder of yours that can be written.",
-        ) from None
+        raise _no_home(folder, error.strerror or str(error)) from None
     return folder
+
+
+def _no_home(folder: Path, why: str) -> HomeNotWritable:
+    return HomeNotWritable(
+        "eventlab cannot keep its files.",
+        f"The folder {folder} cannot be used: {why}.",
+        "Set EVENTLAB_HOME to a folder of yours that can be written.",
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read."""
+    path.touch(0o600)
+    path.write_text(text, "utf-8")
 
 
 def patience() -> float:
@@ -66,7 +124,7 @@ def patience() -> float:
     if not 0.1 <= factor <= 100:
         raise InvalidSetting(
             "EVENTLAB_PATIENCE is not a usable number.",
-            f"It is {text!r}.",
+            f"It is {shown(text)}.",
             "Set it to a number from 0.1 to 100, such as 3.",
         )
     return factor
@@ -76,21 +134,39 @@ def port_range() -> range:
     """Return the ports that clusters choose from."""
     # Below 32768 no Linux takes an ephemeral port, so nobody's connection can sit on ours.
     text = value("EVENTLAB_PORTS") or "20000-29999"
-    low, _, high = text.partition("-")
-    if not (low.isdecimal() and high.isdecimal() and 1024 <= int(low) <= int(high) <= 65535):
+    found = re.fullmatch(r"(\d{4,5})-(\d{4,5})", text)
+    low, high = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1024 <= low <= high <= 65535:
         raise InvalidSetting(
             "EVENTLAB_PORTS is not a range of ports.",
-            f"It is {text!r}.",
+            f"It is {shown(text)}.",
             "Set it to two ports from 1024 to 65535, such as 20000-29999.",
         )
-    return range(int(low), int(high) + 1)
+    return range(low, high + 1)
 
 
 def warn_of_unknown_names() -> None:
     """Warn of each `EVENTLAB_` variable that means nothing, once for each."""
     for name in os.environ:
         if name.startswith("EVENTLAB_") and name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, 1) or ["eventlab doctor"]
-            warnings.warn(
-                f"{name} means nothing to eventlab. Did you mean {near[0]}?", stacklevel=3
-            )
+            near = difflib.get_close_matches(name, KNOWN, 1)
+            known = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(KNOWN)}."
+            _say_once(f"{name} means nothing to eventlab. {known}")
+
+
+def ignored_names() -> list[str]:
+    """Return the variables that are set and kept from the brokers."""
+    return [name for name in IGNORED if os.environ.get(name)]
+
+
+def warn_of_ignored_names() -> None:
+    """Say once that variables which Java or Kafka's scripts would read change nothing here."""
+    names = ignored_names()
+    if names:
+        _say_once(f"Brokers are started without {', '.join(names)}. Use properties= instead.")
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        warnings.warn(text, stacklevel=4)  # the caller of Cluster(...)

