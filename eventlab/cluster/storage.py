@@ -11,9 +11,11 @@ import base64
 import json
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
+from eventlab import environment
 from eventlab.errors import DataFolderUnusable
 
 MARK = "eventlab.json"
@@ -31,10 +33,12 @@ def format_node(data: Path, cluster_id: str, node_id: int, checkpoint: Path | No
     """Format the data folder of a node that has none yet; a controller gets the checkpoint."""
     if (data / "meta.properties").exists():
         return
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if checkpoint:
-        (data / METADATA).mkdir(exist_ok=True)
-        shutil.copyfile(checkpoint, data / METADATA / checkpoint.name)
+        (data / METADATA).mkdir(mode=0o700, exist_ok=True)
+        copy = data / METADATA / checkpoint.name
+        copy.touch(0o600)
+        shutil.copyfile(checkpoint, copy)
     lines = {
         "version": "1",
         "cluster.id": cluster_id,
@@ -42,7 +46,8 @@ def format_node(data: Path, cluster_id: str, node_id: int, checkpoint: Path | No
         "directory.id": random_id(),
     }
     text = "".join(f"{key}={value}\n" for key, value in lines.items())
-    (data / "meta.properties").write_text(text, "utf-8")  # last: it says that the rest is there
+    # Last: it says that the rest is there.
+    environment.write_private(data / "meta.properties", text)
 
 
 def claim(root: Path, kafka_version: str, node_ids: list[int]) -> str:
@@ -61,17 +66,19 @@ def claim(root: Path, kafka_version: str, node_ids: list[int]) -> str:
 
 
 def _refuse_unsafe(root: Path) -> None:
-    root.resolve(strict=False)
-    if not root.exists():
+    try:
+        status = root.stat()
+    except FileNotFoundError:
+        if root.is_symlink():
+            raise unusable(root, "It is a link to nothing.") from None
         return
-    if not root.is_dir():
+    if not stat.S_ISDIR(status.st_mode):
         raise unusable(root, "It is not a folder.")
-    status = root.stat()
     if status.st_uid != os.getuid():
         raise unusable(root, "It belongs to another user.")
     if status.st_mode & 0o002:
         raise unusable(root, "Every user of this machine can write into it.")
-    if not os.access(root, os.W_OK | os.X_OK):
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         raise unusable(root, "It is read-only.")
 
 
@@ -79,7 +86,7 @@ def _mark(root: Path, kafka_version: str, node_ids: list[int]) -> str:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     cluster_id = random_id()
     told = {"cluster_id": cluster_id, "kafka_version": kafka_version, "node_ids": node_ids}
-    (root / MARK).write_text(json.dumps(told) + "\n", "utf-8")
+    environment.write_private(root / MARK, json.dumps(told) + "\n")
     return cluster_id
 
 
@@ -101,7 +108,10 @@ def _read_mark(root: Path, entries: set[str], kafka_version: str, node_ids: list
 
 
 def _refuse_foreign(root: Path, node_id: int, cluster_id: str) -> None:
-    data = root / f"node-{node_id}" / "data"
+    place = root / f"node-{node_id}"
+    data = place / "data"
+    if place.exists() and not place.is_dir():
+        raise unusable(root, f"Its node-{node_id} is not a folder.")
     if not data.exists():
         return
     meta = data / "meta.properties"
