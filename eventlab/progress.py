@@ -19,17 +19,17 @@ class Progress:
         self.stream = stream or (sys.stdout if in_notebook else sys.stderr)
         self._redraws = in_notebook or self.stream.isatty()
         self._start = self._shown = time.monotonic()
-        self._drawn = False
+        self._drawn = self._full = False
 
     def __call__(self, done: float, total: float) -> None:
         """Draw the bar, at most ten times a second."""
         now = time.monotonic()
         if now - self._start < _AFTER or (now - self._shown < 0.1 and done < total):
             return
-        if not self._redraws and self._drawn and done < total:
+        if not self._redraws and self._drawn and (done < total or self._full):
             return  # a file or a pipe wants a line at the start and one at the end
-        self._shown, self._drawn = now, True
-        self._write(f"{self._text(done, total, now - self._start)}")
+        self._shown, self._drawn, self._full = now, True, done >= total
+        self._write(self._text(done, total, now - self._start))
 
     def close(self, ending: str = "") -> None:
         """End the line."""
@@ -41,7 +41,7 @@ class Progress:
     def _text(self, done: float, total: float, spent: float) -> str:
         share = min(1.0, done / total) if total else 0.0
         bar = ("#" * round(20 * share)).ljust(20, ".")
-        left = f"about {spent / share - spent:.0f} s left" if share else ""
+        left = f"about {spent / share - spent:.0f} s left" if share > 0.02 else ""
         return f"{self.what}: [{bar}] {done:.0f} of {total:.0f} {self.unit} {left}"
 
     def _write(self, text: str) -> None:

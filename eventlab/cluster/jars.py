@@ -61,9 +61,9 @@ def locked() -> list[Jar]:
 
 def find() -> Kafka:
     """Return the Kafka to start, without touching the network; KafkaNotFound when it is absent."""
-    named = environment.value("EVENTLAB_KAFKA_HOME")
+    named = environment.named_folder("EVENTLAB_KAFKA_HOME")
     if named:
-        return _unpacked(Path(named).expanduser())
+        return _unpacked(named)
     missing = [jar.file_name for jar in locked() if not _is_there(jar)]
     if missing:
         raise KafkaNotFound(
@@ -122,7 +122,7 @@ def _download(missing: list[Jar], target: Path, progress: Progress) -> None:
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
         raise KafkaNotFound(
             "Kafka could not be fetched.",
-            f"{_first_line(error)}.",
+            f"The reason is: {_reason(error)}.",
             "Check the network and type `eventlab fetch`; what is there already is kept.",
         ) from None
     finally:
@@ -175,7 +175,13 @@ def _unpacked(home: Path) -> Kafka:
             f"{home} has no libs/kafka_2.13-4.*.jar.",
             "Set it to the folder that holds bin, config and libs, or unset it.",
         )
-    return Kafka(found[1], tuple(sorted(home.absolute().glob("libs/*.jar"))))
+    if ":" in str(home):
+        raise KafkaNotFound(
+            "Java cannot load Kafka from a folder with ':' in its name.",
+            f"EVENTLAB_KAFKA_HOME is {home}.",
+            "Move it, or reach it through a link with another name.",
+        )
+    return Kafka(found[1], tuple(sorted(home.glob("libs/*.jar"))))
 
 
 def lock_lines() -> Iterable[str]:
@@ -195,5 +201,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+def _reason(error: BaseException) -> str:
+    """Return what the system said, beneath what each library on the way said about it."""
+    while error.__context__:
+        error = error.__context__
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0][:200].rstrip(".")
