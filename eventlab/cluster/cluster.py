@@ -61,6 +61,7 @@ class Cluster:
         data: str | os.PathLike[str] | None = None,
     ) -> None:
         environment.warn_of_unknown_names()
+        environment.warn_of_ignored_names()
         given = {} if properties is None else properties
         self._settings = Settings(name, brokers, profile, given, port, data)
         self.name = name

@@ -37,6 +37,7 @@ def launch(settings: Settings, owner: int) -> dict[str, Any]:
     The caller holds the lock of its name. Nothing stays behind when it fails or is interrupted.
     """
     _refuse_no_room(settings)
+    layout(settings)  # a port that is taken is told before anything is fetched
     runtime, kafka, made = requirements()
     for attempt in range(1, TRIES + 1):
         nodes = layout(settings)
@@ -100,12 +101,17 @@ def _refuse_no_room(settings: Settings) -> None:
     have = psutil.virtual_memory().available // 2**20
     if have < need:
         raise _no_room("memory", need, have, "Close other programs, or use profile='small'.")
-    place = Path(settings.data) if settings.data else environment.home()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free // 2**20
+    free = _free(Path(settings.data) if settings.data else environment.home()) // 2**20
     if free < _DISK:
         raise _no_room("disk", _DISK, free, "Free some, or set EVENTLAB_HOME to another disk.")
+
+
+def _free(place: Path) -> int:
+    """Return the free bytes where this folder is or will be."""
+    for folder in (place, *place.parents):
+        with contextlib.suppress(OSError):  # not there yet, or not to be looked at
+            return shutil.disk_usage(folder).free
+    return 0
 
 
 def _no_room(what: str, need: int, have: int, fix: str) -> NotEnoughRoom:
@@ -137,7 +143,7 @@ def _write(
         checkpoint = made.checkpoint if "controller" in node.roles else None
         storage.format_node(data, cluster_id, node.node_id, checkpoint)
         text = properties.render(node, nodes, settings, str(data))
-        (place / "server.properties").write_text(text, "ascii")
+        environment.write_private(place / "server.properties", text)
     command = jvm.command(runtime, kafka, _HEAPS[settings.profile or "lab"], made.cache)
     _write_launch(folder, settings, nodes, owner, cluster_id, kafka, command)
 
@@ -165,7 +171,7 @@ def _write_launch(
         "environ": jvm.environ(**{process.MARK: str(folder)}),
         "nodes": [asdict(node) | {"command": command} for node in nodes],
     }
-    (folder / "launch.json").write_text(json.dumps(launch_file), "utf-8")
+    environment.write_private(folder / "launch.json", json.dumps(launch_file))
 
 
 def _refuse_shared(root: Path, name: str) -> None:
@@ -178,6 +184,7 @@ def _refuse_shared(root: Path, name: str) -> None:
 def _spawn_supervisor(folder: Path) -> None:
     package_parent = str(Path(eventlab.__file__).parent.parent)
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    (folder / "supervisor.log").touch(0o600)
     with (folder / "supervisor.log").open("wb") as log:
         started = subprocess.run(  # it forks at once, so that it is no child of a kernel's
             [sys.executable, "-m", "eventlab.cluster.supervisor", str(folder)],
@@ -231,7 +238,7 @@ def _node_failed(folder: Path, node_id: int) -> StartFailed:
     causes = [n for n in lines if "Exception" in n or "Error" in n or "SEVERE" in n]
     return StartFailed(
         f"Node {node_id} ended while it started.",
-        f"It says: {(causes or lines or ['nothing'])[-1].strip()[:300]}",
+        f"It says: {(causes or lines or ['nothing'])[-1].strip(' .')[:300]}.",
         "The last lines of its log are in this error's .log.",
         "\n".join(lines[-20:]),
     )
