@@ -1,0 +1,1 @@
+"""Notebooks against a live cluster."""
