@@ -89,8 +89,9 @@ def kernel_file(pid: int) -> str | None:
 
 
 def _kernel_file(cmdline: Sequence[str]) -> str | None:
-    names = (argument for argument in cmdline if argument.endswith(".json"))
-    return next((name for name in names if "kernel" in Path(name).name), None)
+    if not any("ipykernel" in argument for argument in cmdline):
+        return None
+    return next((argument for argument in cmdline if argument.endswith(".json")), None)
 
 
 def kernel_with(file: str) -> int | None:

@@ -115,5 +115,6 @@ def test_properties_reach_the_brokers(name):
     from kafka.admin import ConfigResource, ConfigResourceType
 
     with Cluster(name, profile="small", properties={"log.retention.ms": 60_000}) as cluster:
-        told = cluster.admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, "1")])
+        broker = ConfigResource(ConfigResourceType.BROKER, "1")
+        told = cluster.admin.describe_configs([broker], config_filter="all")
     assert told["broker"]["1"]["log.retention.ms"]["value"] == "60000"
