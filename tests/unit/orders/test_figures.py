@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -68,3 +69,20 @@ def test_the_columns_are_those_of_the_file(table):
     names = re.findall(r"^\| ([a-z_]+) \| ", section, re.MULTILINE)[1:]
     header = (bundled("data") / f"{table.name}.csv").read_text(encoding="utf-8").split("\n")[0]
     assert names == list(table.columns) == header.split(",")
+
+
+def test_items_cost_what_the_catalogue_says_or_a_tenth_less(bundled_orders):
+    prices = {product.product_id: product.unit_price for product in read(tables.PRODUCTS)}
+    shares = Counter(
+        item.unit_price / prices[item.product_id]
+        for order in bundled_orders
+        for item in order.items
+    )
+    assert set(shares) == {Decimal("1"), Decimal("0.9")}
+
+
+def test_rows_are_in_the_order_of_the_orders(bundled_orders):
+    assert list(bundled_orders) == sorted(bundled_orders, key=lambda o: (o.created, o.order_id))
+    for table in (tables.PAYMENTS, tables.SHIPMENTS):
+        ids = [value.order_id for value in read(table)]
+        assert ids == sorted(ids)
