@@ -30,7 +30,7 @@ PATIENCE = 60 * float(os.environ.get("EVENTLAB_PATIENCE") or 1)
 CLI = """
 import json, os, sys, lesson_one, eventlab
 print(json.dumps({"arguments": sys.argv[1:], "prefix": sys.prefix, "file": eventlab.__file__,
-    "path": os.environ["PATH"], 
+    "path": os.environ["PATH"],
     "leaks": [n for n in os.environ if n in ("PYTHONPATH", "PIP_TARGET")]}))
 """
 
