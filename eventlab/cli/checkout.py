@@ -9,6 +9,7 @@ from pathlib import Path
 
 import eventlab
 from eventlab import lessons
+from eventlab.cluster import launch
 from eventlab.errors import InvalidSetting, NotSupported
 
 
@@ -25,7 +26,8 @@ def root() -> Path:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run pytest in the checkout."""
+    """Run pytest in the checkout, after fetching and preparing what its clusters need."""
+    launch.requirements()
     return subprocess.run([sys.executable, "-m", "pytest", *options.pytest], cwd=root()).returncode
 
 
