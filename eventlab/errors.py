@@ -8,6 +8,7 @@ class EventlabError(Exception):
 
     def __init__(self, what: str, seen: str, fix: str) -> None:
         super().__init__(what, seen, fix)
+        self.args = (what, seen, fix)  # a TimeoutError would take the third for a file's name
 
     def __str__(self) -> str:
         return " ".join(self.args)
