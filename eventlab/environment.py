@@ -149,8 +149,9 @@ def warn_of_unknown_names() -> None:
     """Warn of each `EVENTLAB_` variable that means nothing, once for each."""
     for name in os.environ:
         if name.startswith("EVENTLAB_") and name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, 1)
-            known = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(KNOWN)}."
+            endings = [other.removeprefix("EVENTLAB_") for other in KNOWN]
+            near = difflib.get_close_matches(name.removeprefix("EVENTLAB_"), endings, 1)
+            known = f"Did you mean EVENTLAB_{near[0]}?" if near else f"It knows {', '.join(KNOWN)}."
             _say_once(f"{name} means nothing to eventlab. {known}")
 
 
