@@ -21,7 +21,7 @@ from filelock import FileLock
 from eventlab import environment
 from eventlab.cluster import jvm, process, properties, ready, storage
 from eventlab.cluster.jars import Kafka
-from eventlab.cluster.java import Java
+from eventlab.cluster.java import Java, not_runnable
 from eventlab.cluster.nodes import Node, layout
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError, StartFailed
@@ -98,14 +98,19 @@ def _format(java: Java, kafka: Kafka, folder: Path) -> Path:
         _, data = _node(Path(work))
         line = jvm.command(java, kafka, _HEAP, None)[:-2]
         options = ["format", "-t", storage.random_id(), "-c", "server.properties"]
-        done = subprocess.run(
-            [*line, "kafka.tools.StorageTool", *options],
-            cwd=work,
-            env=jvm.environ(),
-            capture_output=True,
-            text=True,
-            timeout=Deadline(60).seconds,
-        )
+        try:
+            done = subprocess.run(
+                [*line, "kafka.tools.StorageTool", *options],
+                cwd=work,
+                env=jvm.environ(),
+                capture_output=True,
+                text=True,
+                timeout=Deadline(60).seconds,
+            )
+        except OSError as error:
+            raise not_runnable(java.executable, error.strerror or str(error)) from None
+        except subprocess.TimeoutExpired as error:
+            raise _failed("Kafka took too long to format a data folder.", str(error)) from None
         made = next((data / storage.METADATA).glob("*.checkpoint"), None)
         if done.returncode or made is None:
             raise _failed("Kafka could not format a data folder.", done.stdout + done.stderr)
@@ -165,7 +170,7 @@ def _failed(what: str, output: str) -> StartFailed:
     lines = [line for line in output.splitlines() if line.strip()]
     return StartFailed(
         what,
-        f"Java says: {lines[-1] if lines else 'nothing'}",
+        f"Java says: {(lines or ['nothing'])[-1].strip(' .')[:300]}.",
         "Type `eventlab doctor` to see which Java and Kafka are used.",
         output,
     )
