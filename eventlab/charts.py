@@ -85,7 +85,7 @@ def describe(axes: Axes) -> Summary:
     if not isinstance(axes, Chart):
         raise InvalidSetting(
             "Only a chart of eventlab can be described.",
-            f"This is a {type(axes).__name__}.",
+            f"You gave {type(axes).__name__}.",
             "Pass what charts.spread(...) returned.",
         )
     return axes.summary

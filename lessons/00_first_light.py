@@ -285,7 +285,8 @@ charts.describe(spread)
 
 # %% [markdown]
 # Two records, both with the same key, both in the same partition.
-# Chance, or a rule? Lesson 03 gets to the bottom of it, with all 10,000 orders.
+# Chance, or a rule?
+# Lesson 03 gets to the bottom of it, with all 10,000 orders.
 
 # %% [markdown]
 # ## Exercise 1: a record of your own

@@ -4,7 +4,7 @@ Three readings of one lesson:
 
     for_learners(lesson)             what is committed: no output, each solution folded away
     with_expected_outputs(lesson)    the same, with the outputs that a run has to show
-    solved(lesson)                   the same again, with the solutions in place of the starters
+    solved(lesson)                   no output, with the solutions in place of the starters
 
 A cell tagged `solution` answers the last cell before it that is tagged `exercise`.
 """
@@ -86,7 +86,7 @@ def solved(lesson: Path) -> str:
             cells.append(cell)
         else:
             cells[exercise] = replace(cells[exercise], source=cell.source)
-    return to_text(cells)
+    return to_text(replace(cell, expected=None) for cell in cells)
 
 
 def _folded(cells: tuple[Cell, ...]) -> Iterator[Cell]:
@@ -125,4 +125,4 @@ def _lessons(source: Path) -> list[Path]:
 
 
 def _text(notebook: Path) -> str | None:
-    return notebook.read_bytes().decode() if notebook.exists() else None
+    return notebook.read_bytes().decode(errors="replace") if notebook.exists() else None

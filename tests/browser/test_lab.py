@@ -40,7 +40,13 @@ FLAGS = (
 PROMPTS = """return Array.from(document.querySelectorAll('.jp-CodeCell .jp-InputPrompt'))
                           .map(prompt => prompt.textContent.trim())"""
 STATUS = "return document.querySelector('.jp-StatusBar-Widget')?.textContent ?? ''"
-HEIGHT = "return document.querySelector('.jp-WindowedPanel-outer').scrollHeight"
+UNROLL = """const style = document.createElement('style')
+            style.textContent = '.jp-Cell { content-visibility: visible !important }'
+            document.head.append(style)
+            const panel = document.querySelector('.jp-WindowedPanel-outer')
+            panel.scrollTop = 0
+            return panel.scrollHeight"""
+TOP = "return document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0"
 
 
 @pytest.fixture
@@ -99,7 +105,8 @@ def test_lesson_00_runs_from_top_to_bottom_in_jupyterlab(browser: Chrome, lab: s
     wait_until(lambda: _all_ran(browser), 180, lambda: f"Not all ran: {_prompts(browser)}")
     _assert_outputs(browser)
     _screenshot(browser, "lesson_00")
-    browser.set_window_size(1280, browser.execute_script(HEIGHT) + 300)
+    browser.set_window_size(1280, browser.execute_script(UNROLL) + 300)
+    browser.execute_script(TOP)
     _screenshot(browser, "lesson_00_whole")
 
 
