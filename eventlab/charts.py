@@ -54,7 +54,7 @@ class Chart(Axes):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         assert isinstance(self.figure, Figure)
-        picture, width = BytesIO(), round(self.figure.get_figwidth() * DPI / 2)
+        picture, width = BytesIO(), round(self.figure.get_figwidth() * 100)
         FigureCanvasAgg(self.figure)
         self.figure.savefig(picture, format="png")
         return picture.getvalue(), {"width": width}

@@ -132,17 +132,18 @@ sent.topic, sent.partition, sent.offset
 # `auto_offset_reset="earliest"` makes it begin with what is there.
 # `consumer_timeout_ms` makes it give up instead of waiting for ever.
 
-# %% id="first-read"
+# %%
 from kafka import KafkaConsumer
 
 from_the_start = {
     "group_id": None,
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
-    "consumer_timeout_ms": 5_000,
+    "consumer_timeout_ms": 10_000,
 }
 address = {"bootstrap_servers": cluster.bootstrap_servers}
 
+# %% id="first-read"
 with KafkaConsumer("first-light", **address, **from_the_start) as consumer:
     record = next(consumer)
 
@@ -177,7 +178,8 @@ print("the record again:", second is not None and second.value == record.value)
 # %% [markdown]
 # ## One address in, another one out
 #
-# For each partition, one broker is the **leader**: it alone takes what producers write.
+# For each partition, one broker is the **leader**: it alone takes what producers write
+# ([replication](https://kafka.apache.org/documentation/#replication)).
 # Ask the cluster who leads what, and pick a broker that does *not* lead our record's partition:
 
 # %%
@@ -204,6 +206,7 @@ def connections():
     return {(c.laddr.port, f"{c.raddr.ip}:{c.raddr.port}") for c in tcp if c.raddr}
 
 
+# %%
 before = connections()
 with KafkaProducer(bootstrap_servers=other.address, **safely) as producer:
     producer.send("first-light", key=key, value=b"Is anybody there?").get(timeout=10)
@@ -301,8 +304,10 @@ with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as pro
 # The next cell looks into the topic, not into your code.
 
 # %% id="ch00-own-record-check" tags=["check"]
-with KafkaConsumer("first-light", **address, **from_the_start) as consumer:
-    keys = [r.key for r in consumer]
+with KafkaConsumer(**address, **from_the_start) as consumer:
+    consumer.assign([TopicPartition("first-light", p) for p in leaders])
+    count = sum(consumer.end_offsets(consumer.assignment()).values())
+    keys = [next(consumer).key for _ in range(count)]
 
 if len(keys) <= 2:
     print("Not attempted yet: the topic holds what the lesson sent, and nothing else.")
@@ -350,7 +355,8 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 
 # %% [markdown]
 # ## Three questions
-#
+
+# %% [markdown]
 # **1. A consumer has read a record. Who can read it now?**
 #
 # <details><summary>Nobody: it has been delivered.</summary>
@@ -372,7 +378,8 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 # The second consumer knew nothing of the first, and got the record.
 #
 # </details>
-#
+
+# %% [markdown]
 # **2. A client is told one address out of three, connects, and *then* this broker dies.**
 #
 # <details><summary>The client is cut off: it knows no other address.</summary>
@@ -384,7 +391,8 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 # <details><summary>The client goes on with the addresses that the brokers advertise.</summary>
 #
 # Yes.
-# The address you give is for the first question only.
+# The address you give is
+# [for the first question only](https://kafka.apache.org/documentation/#producerconfigs_bootstrap.servers).
 # Give two or three all the same: with only one, and that one down when the client *starts*, there
 # is nobody to ask.
 #
@@ -395,7 +403,8 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 # Clients talk to brokers, and the controller was not in the table of advertised addresses.
 #
 # </details>
-#
+
+# %% [markdown]
 # **3. `send()` has returned. Is the record stored?**
 #
 # <details><summary>Yes, that is what send means.</summary>
@@ -439,7 +448,8 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 # ## Clean up
 #
 # This notebook lets go of the cluster.
-# When no other notebook holds it, the four processes end, and the records go with them.
+# When nobody else holds it, no other notebook and no JupyterLab, the four processes end, and the
+# records go with them.
 
 # %% id="cleanup" tags=["cleanup"]
 cluster.stop()

@@ -315,13 +315,14 @@ with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as pro
 
 # %% id="ch03-one-each-check" tags=["check"]
 with KafkaConsumer(
-    "exercise-03",
     bootstrap_servers=cluster.bootstrap_servers,
     group_id=None,
     auto_offset_reset="earliest",
-    consumer_timeout_ms=3_000,
+    consumer_timeout_ms=10_000,
 ) as consumer:
-    records = list(consumer)
+    consumer.assign([TopicPartition("exercise-03", number) for number in range(3)])
+    count = sum(consumer.end_offsets(consumer.assignment()).values())
+    records = [next(consumer) for _ in range(count)]
 
 filled = {record.partition for record in records}
 keys = [record.key.decode() if record.key else None for record in records]
@@ -379,7 +380,7 @@ moved = int((landed["key"].map(lambda key: partition_of(key, 4)) != landed["part
 found = None
 
 with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=5_000
+    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
 ) as consumer:
     ...  # your lines here
 
@@ -396,7 +397,7 @@ else:
 
 # %% id="ch03-address-solution" tags=["solution"]
 with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=5_000
+    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
 ) as consumer:
     consumer.assign([partitions[1]])
     consumer.seek(partitions[1], 1000)
@@ -404,7 +405,8 @@ with KafkaConsumer(
 
 # %% [markdown]
 # ## Three questions
-#
+
+# %% [markdown]
 # **1. Two records have the offset 17.**
 #
 # <details><summary>One of them is a duplicate.</summary>
@@ -425,7 +427,8 @@ with KafkaConsumer(
 # A log only grows at its end, and no offset is given twice.
 #
 # </details>
-#
+
+# %% [markdown]
 # **2. Who chooses the partition of a record that has a key?**
 #
 # <details><summary>The controller, so that all brokers have the same work.</summary>
@@ -446,7 +449,8 @@ with KafkaConsumer(
 # That is why you could compute it 10,000 times and be right each time.
 #
 # </details>
-#
+
+# %% [markdown]
 # **3. A partition's next offset is 5,000. How many records are in it?**
 #
 # <details><summary>5,000.</summary>
@@ -485,7 +489,8 @@ with KafkaConsumer(
 # ## Clean up
 #
 # This notebook lets go of the cluster.
-# When no other notebook holds it, the four processes end, and the records go with them.
+# When nobody else holds it, no other notebook and no JupyterLab, the four processes end, and the
+# records go with them.
 
 # %% id="cleanup" tags=["cleanup"]
 cluster.stop()

@@ -96,7 +96,7 @@ def test_a_chart_shows_itself_on_a_white_face() -> None:
     axes = charts.spread(KNOWN)
     png, size = axes._repr_png_()
     assert png.startswith(b"\x89PNG")
-    assert size == {"width": 468}
+    assert size == {"width": 650}
     assert isinstance(axes.figure, Figure)
     assert axes.figure.get_facecolor() == (1, 1, 1, 1)
 
