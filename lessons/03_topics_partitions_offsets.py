@@ -12,7 +12,7 @@
 # After this lesson you can
 #
 # - say in which partition a key lands before Kafka does, and be right 10,000 times out of 10,000,
-# - read offsets for what they are: places in one partition, never counts, never used twice,
+# - read offsets for what they are: places in one partition, and no counts,
 # - look at an uneven topic and tell what made it uneven.
 #
 # **Time** 30 minutes.
@@ -22,7 +22,9 @@
 # ## Why
 #
 # One log on one machine can be no faster than that machine.
-# So Kafka cuts a topic into partitions: each is a log of its own, led by a broker of its own.
+# So Kafka cuts a topic into
+# [partitions](https://kafka.apache.org/documentation/#intro_concepts_and_terms):
+# each is a log of its own, and each can be led by another broker.
 # Three brokers can then work at the same time, and so can three readers.
 #
 # The price: there is no longer *one* order of things, but one for each partition.
@@ -112,8 +114,8 @@ spread
 charts.describe(spread)
 
 # %% [markdown]
-# Each broker leads one partition, so the work is shared, though not evenly.
-# Leaders are a matter of the cluster and can move.
+# A new topic gets its leaders on different brokers, so the work is shared, though not evenly.
+# Leaders can move later, when a broker stops.
 # Which partition a record is in never changes.
 
 # %% [markdown]
@@ -175,7 +177,9 @@ int((computed != landed["partition"]).sum())
 # Whoever knows the key and the number of partitions knows the partition, without asking anyone.
 #
 # Two things follow.
-# A producer with another hash, in another language perhaps, puts the same key elsewhere.
+# A producer with another hash puts the same key elsewhere, and
+# [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md)
+# has another one unless you set `partitioner=murmur2_random`.
 # And when the *number of partitions* changes, keys move: lesson 11 shows the damage.
 
 # %% [markdown]
@@ -291,12 +295,16 @@ newest.partition, newest.offset
 # > (2, 2556)
 
 # %% [markdown]
-# The log is empty, and still it goes on counting where it was.
-# **An offset is never given twice**, so whoever wrote down an address can trust it:
+# The log was empty, and still it went on counting where it was.
+# **No record gets the offset of an older one**, so whoever wrote down an address can trust it:
 # there is this record, or no record any more, but never another one.
 #
 # It also means that an offset counts nothing.
 # What lies there now is the *only* record of its partition.
+#
+# There is one exception, and lesson 13 provokes it.
+# Without `acks="all"`, a leader may die before anyone has copied its last records.
+# They are lost, and the next leader gives their offsets to others.
 
 # %% [markdown]
 # ## Exercise 1: one record for each partition
@@ -424,7 +432,7 @@ with KafkaConsumer(
 # <details><summary>The later one has replaced the earlier.</summary>
 #
 # No.
-# A log only grows at its end, and no offset is given twice.
+# A log only grows at its end, and each new record gets the next offset.
 #
 # </details>
 
