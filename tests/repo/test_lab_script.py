@@ -177,11 +177,8 @@ def test_a_first_run_installs_and_hands_over_and_a_second_run_only_hands_over(ch
     """The learner's one command works twice, and the second time nothing is made or fetched."""
     code, out, messages = checkout.run("up", "--brokers", "3")
     assert (code, json.loads(out)["arguments"]) == (0, ["up", "--brokers", "3"]), messages
-    assert [line[:5] for line in messages.splitlines() if ": " in line] == [
-        "[1/3]",
-        "[2/3]",
-        "[3/3]",
-    ]
+    stages = dict.fromkeys(re.findall(r"^\[./.\]", messages, re.MULTILINE))
+    assert list(stages) == ["[1/3]", "[2/3]", "[3/3]"]
     assert "\r" not in messages
     assert "\x1b" not in messages
     shutil.rmtree(checkout.wheels)
