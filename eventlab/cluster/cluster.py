@@ -192,13 +192,25 @@ class Cluster:
         except ClusterNotRunning:
             return None
 
+    def _not_held(self) -> str:
+        """Say what became of a cluster that this object does not hold."""
+        state = registry.running(self.name)
+        if state is None:
+            return "not running"
+        others = len(state["owners"]) + state["kept"]
+        return f"not held here, still running for {others} other{'s' if others > 1 else ''}"
+
     def __repr__(self) -> str:
         state = self._state()
-        return show.cluster_line(state) if state else f"<Cluster {self.name} · not running>"
+        return show.cluster_line(state) if state else f"<Cluster {self.name} · {self._not_held()}>"
 
     def _repr_html_(self) -> str:
         state = self._state()
-        return show.cluster_table(state) if state else f"<p>Cluster {self.name}: not running</p>"
+        return (
+            show.cluster_table(state)
+            if state
+            else f"<p>Cluster {self.name}: {self._not_held()}</p>"
+        )
 
 
 def attach_or_launch(settings: Settings, owner: int) -> dict[str, Any]:

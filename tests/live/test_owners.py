@@ -168,6 +168,7 @@ def test_the_last_of_two_notebooks_ends_it(name):
         one.run(start(name))
         two.run(start(name))
         one.run("cluster.stop()")
+        assert "still running for 1 other" in one.run("print(cluster)")
         assert two.run("print(cluster.brokers[1].state)") == "running"
         two.run("cluster.stop()")
         assert nothing_left(name)
