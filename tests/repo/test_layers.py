@@ -1,0 +1,130 @@
+"""Imports point one way: what the order system, the charts and the supervisor may know of."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import eventlab
+
+PACKAGE = Path(eventlab.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """Return the dotted name of a module of the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Return what a module imports at run time, anywhere in it; `from x import y` may be `x.y`."""
+    return set(_imports(ast.parse(path.read_text("utf-8"))))
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports say where they come from"
+        for alias in node.names:
+            whole = f"{node.module}.{alias.name}"
+            yield whole if _is_module(whole) else str(node.module)
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child)
+
+
+def _is_module(name: str) -> bool:
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def is_below(name: str, *tops: str) -> bool:
+    """Say whether a module is one of these or inside one of them."""
+    return any(name == top or name.startswith(f"{top}.") for top in tops)
+
+
+def is_standard(name: str) -> bool:
+    """Say whether a module comes with Python."""
+    return name.split(".")[0] in sys.stdlib_module_names
+
+
+def inside(*tops: str) -> list[Path]:
+    """Return the modules of these parts of the package; there must be some."""
+    found = [path for path in MODULES if is_below(name_of(path), *tops)]
+    assert found, tops
+    return found
+
+
+@pytest.mark.parametrize("path", inside("eventlab.orders"), ids=name_of)
+def test_orders_know_nothing_but_python(path):
+    """The order system can be read, and tested, without a cluster."""
+    allowed = ("eventlab.orders", "eventlab.bundled", "eventlab.errors")
+    assert {name for name in imports(path) if not is_standard(name)} <= {
+        name for name in imports(path) if is_below(name, *allowed)
+    }
+
+
+def test_charts_know_nothing_of_kafka():
+    """A DataFrame in, Axes out: a chart of anything with these columns."""
+    (path,) = inside("eventlab.charts")
+    ours = {name for name in imports(path) if is_below(name, "eventlab")}
+    assert ours == {"eventlab.errors"}
+    assert not {name for name in imports(path) if is_below(name, "kafka")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_cluster_and_the_command_line_know_processes(path):
+    """Everything else would work on a cluster that somebody else runs."""
+    if is_below(name_of(path), "eventlab.cluster", "eventlab.cli"):
+        return
+    known = {n for n in imports(path) if is_below(n, "psutil", "subprocess", "multiprocessing")}
+    assert known == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_knows_the_command_line(path):
+    """The library works without it."""
+    if is_below(name_of(path), "eventlab.cli", "eventlab.__main__"):
+        return
+    assert not {name for name in imports(path) if is_below(name, "eventlab.cli")}
+
+
+@pytest.mark.parametrize("path", inside("eventlab.cluster"), ids=name_of)
+def test_the_cluster_knows_nothing_of_lessons_and_orders(path):
+    """It can be used for something else than this workbook."""
+    upper = ("eventlab.orders", "eventlab.lessons", "eventlab.charts", "matplotlib")
+    assert not {name for name in imports(path) if is_below(name, *upper)}
+
+
+@pytest.mark.parametrize("name", ["supervisor", "process"])
+def test_the_supervisor_needs_python_and_psutil_alone(name):
+    """It starts in a tenth of a second, and stays in memory as long as the cluster."""
+    (path,) = inside(f"eventlab.cluster.{name}")
+    others = {found for found in imports(path) if not is_standard(found)}
+    assert others <= {"psutil", "eventlab.cluster", "eventlab.cluster.process"}
+    code = f"import eventlab.cluster.{name}, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    heavy = {"kafka", "pandas", "numpy", "filelock", "platformdirs", "jgo", "eventlab.errors"}
+    assert not set(done.stdout.split()) & heavy
+
+
+def test_the_reader_of_this_test_sees_imports_wherever_they_are(tmp_path):
+    """In a function, of a module from a package, but not what only a type checker imports."""
+    text = (
+        "from typing import TYPE_CHECKING\nfrom eventlab.cluster import jvm\n"
+        "from eventlab.errors import InvalidSetting\n"
+        "if TYPE_CHECKING:\n    import pandas\ndef f():\n    import kafka.admin\n"
+    )
+    (tmp_path / "example.py").write_text(text)
+    expected = {"typing", "eventlab.cluster.jvm", "eventlab.errors", "kafka.admin"}
+    assert imports(tmp_path / "example.py") == expected
