@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from eventlab.cluster import nodes, properties
@@ -59,6 +59,9 @@ def test_the_reader_of_this_test_reads_as_java_does():
 
 
 @given(some.text(some.characters(codec=None)))
+@example("  two spaces at first and at last  ")
+@example("C:\\Users\\new\\")
+@example("# no = comment: !")
 def test_any_value_comes_back(value):
     """Whatever a user's folder is called, the broker's log.dirs is that folder."""
     assert read_as_java(f"log.dirs={properties.escape(value)}\n") == {"log.dirs": value}
