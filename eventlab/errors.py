@@ -71,6 +71,10 @@ class ClusterMismatch(EventlabError):
     """A cluster of this name is running with other settings than those asked for."""
 
 
+class UnknownNode(EventlabError, LookupError):
+    """The cluster has no node of this id."""
+
+
 class UnknownTopic(EventlabError, LookupError):
     """The cluster has no topic of this name."""
 

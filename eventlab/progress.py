@@ -31,10 +31,10 @@ class Progress:
         self._shown, self._drawn, self._full = now, True, done >= total
         self._write(self._text(done, total, now - self._start))
 
-    def close(self, ending: str = "") -> None:
+    def close(self, ending: str = "done in") -> None:
         """End the line."""
         if self._drawn:
-            self._write(f"{self.what}: done in {time.monotonic() - self._start:.0f} s {ending}")
+            self._write(f"{self.what}: {ending} {time.monotonic() - self._start:.0f} s")
             self.stream.write("\n" if self._redraws else "")
             self.stream.flush()
 

@@ -49,3 +49,4 @@ def name(request: pytest.FixtureRequest):
     name = f"{PREFIX}-{abs(hash(request.node.nodeid)) % 10**6}"
     yield name
     launch.end(name)
+    (registry.clusters() / f"{name}.lock").unlink(missing_ok=True)

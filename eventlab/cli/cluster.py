@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 from typing import Any
+
+from filelock import Timeout
 
 from eventlab.cluster import control, launch, registry, show
 from eventlab.cluster.cluster import attach_or_launch
@@ -45,11 +48,17 @@ def down(options: argparse.Namespace) -> None:
     names = registry.names() if options.all else [options.name]
     ended = [name for name in names if registry.running(name)]
     for name in names:
-        launch.end(name)
+        _end(name)
     if options.json:
         print(json.dumps({"ended": ended}))
     else:
         print(f"Ended: {', '.join(ended)}." if ended else "Nothing was running.")
+
+
+def _end(name: str) -> None:
+    launch.end_running(name)
+    with contextlib.suppress(Timeout), registry.lock(name, 5):  # a start under way sweeps itself
+        registry.sweep(name)
 
 
 def status(options: argparse.Namespace) -> None:

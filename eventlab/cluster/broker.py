@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from eventlab.cluster import control, show
 from eventlab.cluster.launch import log_text
-from eventlab.errors import ClusterNotRunning, NeverHappened
+from eventlab.errors import ClusterNotRunning, NeverHappened, UnknownNode
 
 if TYPE_CHECKING:
     from eventlab.cluster.cluster import Cluster
+
+
+class Brokers(dict[int, "Broker"]):
+    """The brokers by node_id; UnknownNode for an id that none has."""
+
+    def __missing__(self, node_id: object) -> Broker:
+        raise UnknownNode(
+            f"The cluster has no broker {node_id!r}.",
+            f"It has {', '.join(map(str, self))}.",
+            f"Use one of them, such as cluster.brokers[{next(iter(self))}].",
+        )
 
 
 class Broker:

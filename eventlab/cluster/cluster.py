@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from eventlab import environment
 from eventlab.cluster import control, launch, ready, registry, show, topics
-from eventlab.cluster.broker import Broker
+from eventlab.cluster.broker import Broker, Brokers
 from eventlab.cluster.settings import Settings
 from eventlab.errors import ClusterMismatch, ClusterNotRunning, NeverHappened
 from eventlab.waiting import Deadline
@@ -92,7 +92,7 @@ class Cluster:
         with contextlib.suppress(ClusterNotRunning):
             state = control.ask(self.folder, "release", pid=os.getpid())
             if not state["owners"] and not state["kept"]:
-                launch.end(self.name)
+                launch.end_running(self.name)
 
     def __enter__(self) -> Cluster:
         return self if self._told else self.start()
@@ -119,7 +119,7 @@ class Cluster:
     def brokers(self) -> dict[int, Broker]:
         """The brokers by node_id."""
         told = self.require_running()["nodes"]
-        return {n["node_id"]: Broker(self, n) for n in told if "broker" in n["role"]}
+        return Brokers((n["node_id"], Broker(self, n)) for n in told if "broker" in n["role"])
 
     @property
     def controller(self) -> Broker:
@@ -215,21 +215,30 @@ class Cluster:
 
 def attach_or_launch(settings: Settings, owner: int) -> dict[str, Any]:
     """Return the state of the cluster of these settings, now held by the process `owner`."""
-    clusters = registry.clusters()
     try:
-        with FileLock(clusters / f"{settings.name}.lock", timeout=Deadline(180).seconds):
-            state = registry.running(settings.name)
-            if state is None:
-                registry.sweep(settings.name)
+        with registry.lock(settings.name, 180):
+            state = _attach(settings, owner)
+            if state is None or state["ending"]:  # one that is ending is waited for
+                launch.end(settings.name)
                 return launch.launch(settings.resolved(), owner)
-            _refuse_other(settings, state)
-            return control.ask(registry.folder(settings.name), "hold", pid=owner)
+            return state
     except Timeout:
         raise NeverHappened(
             f"Another start of the cluster '{settings.name}' did not finish.",
             "It was awaited for 180 seconds.",
             f"Type `eventlab down --name {settings.name}`, then try again.",
         ) from None
+
+
+def _attach(settings: Settings, owner: int) -> dict[str, Any] | None:
+    state = registry.running(settings.name)
+    if state is None or state["ending"]:
+        return state
+    _refuse_other(settings, state)
+    try:
+        return control.ask(registry.folder(settings.name), "hold", pid=owner)
+    except ClusterNotRunning:  # it ended between the two questions
+        return None
 
 
 def _refuse_other(settings: Settings, state: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from eventlab.cluster import control, jars, java, jvm, process, properties, read
 from eventlab.cluster.nodes import Node, layout
 from eventlab.cluster.prepare import Prepared, is_prepared, prepared
 from eventlab.cluster.settings import Settings
-from eventlab.errors import EventlabError, NotEnoughRoom, StartFailed
+from eventlab.errors import ClusterNotRunning, EventlabError, NotEnoughRoom, StartFailed
 from eventlab.progress import Progress
 from eventlab.waiting import Deadline, wait_until
 
@@ -68,8 +68,10 @@ def Bar(what: str, unit: str) -> Any:  # noqa: N802 - reads as the context manag
     bar = Progress(what, unit)
     try:
         yield bar
-    finally:
-        bar.close()
+    except BaseException:
+        bar.close("given up after")
+        raise
+    bar.close()
 
 
 def is_ready_to_start() -> bool:
@@ -80,19 +82,26 @@ def is_ready_to_start() -> bool:
         return False
 
 
-def end(name: str, within: float = 30) -> None:
-    """End the cluster of this name, whoever owns it; return when nothing of it is left."""
-    folder = registry.folder(name)
-    deadline = Deadline(within)
+def end(name: str) -> None:
+    """End the cluster of this name and sweep what one left that was killed.
+
+    The caller holds its lock: a start that is under way has files that nobody owns yet.
+    """
+    end_running(name)
+    registry.sweep(name)
+
+
+def end_running(name: str) -> None:
+    """End the running cluster of this name, whoever owns it; return when nothing of it is left."""
     state = registry.running(name)
     if state:
-        control.ask(folder, "end")
+        with contextlib.suppress(ClusterNotRunning):
+            control.ask(registry.folder(name), "end")
         wait_until(
             lambda: process.started_at(state["supervisor"]) is None,
-            deadline,
+            30,
             f"The cluster '{name}' did not end.",
         )
-    registry.sweep(name)
 
 
 def _refuse_no_room(settings: Settings) -> None:
@@ -207,7 +216,7 @@ def _spawn_supervisor(folder: Path) -> None:
 
 def _await_ready(folder: Path, nodes: Sequence[Node]) -> dict[str, Any]:
     deadline = Deadline(90)
-    with Bar(f"Starting {len(nodes)} Kafka nodes", "nodes") as bar:
+    with Bar(f"Starting {len(nodes)} Kafka nodes", "steps") as bar:
         wait_until(
             lambda: _all_running(folder, bar), deadline, lambda: _slow(folder, nodes), every=0.03
         )

@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from eventlab import environment
 from eventlab.cluster import control, process
 from eventlab.cluster.settings import NAME, check_name
 from eventlab.errors import ClusterNotRunning
+from eventlab.waiting import Deadline
 
 
 def clusters() -> Path:
@@ -25,6 +28,12 @@ def folder(name: str) -> Path:
     """
     check_name(name)
     return clusters() / name
+
+
+def lock(name: str, seconds: float) -> FileLock:
+    """Return the lock under which a cluster of this name is started or swept."""
+    folder(name)  # refuses what is no name
+    return FileLock(clusters() / f"{name}.lock", timeout=Deadline(seconds).seconds)
 
 
 def running(name: str) -> dict[str, Any] | None:

@@ -241,6 +241,7 @@ class Supervisor:
         return told | {
             "supervisor": os.getpid(),
             "kept": self.kept,
+            "ending": self.ending.is_set(),
             "owners": sorted(pid for pid, owner in self.owners.items() if owner.alive()),
             "nodes": [node.describe() for node in self.nodes.values()],
         }

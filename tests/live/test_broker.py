@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import psutil
+import pytest
 
+from eventlab.errors import UnknownNode
 from tests.live.clients import produce, read_all
 
 
@@ -42,6 +44,12 @@ def test_verbs_are_safe_to_repeat(cluster):
     assert broker.start().thaw().pid == pid
     assert broker.kill().kill().stop().state == "killed"
     assert broker.restart().state == "running"
+
+
+def test_a_broker_that_is_not_there_is_named(cluster):
+    """Item 75: an id that no broker has is an error that lists those that there are."""
+    with pytest.raises(UnknownNode, match="It has 1, 2, 3"):
+        cluster.brokers[99].kill()
 
 
 def test_the_log_is_readable(cluster):
