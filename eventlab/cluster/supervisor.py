@@ -87,7 +87,7 @@ class Node:
         end = time.monotonic() + NODE_START
         while not self.ready and self.pid and time.monotonic() < end:
             self.ready = await self._accepts()
-            await asyncio.sleep(0 if self.ready else 0.01)
+            await asyncio.sleep(0 if self.ready else 0.02)
 
     async def _accepts(self) -> bool:
         try:
