@@ -5,8 +5,9 @@ machine, and one combined node started as Kafka's quickstart starts it: its own 
 own heap and collector, its own server.properties, no cache.
 Fair: both are timed from nothing on disk to the same point, asked by the same code (every broker
 unfenced, a group coordinator answers, a topic with as many replicas as there are brokers); the
-same jars, Java and logging; runs in turn; the shell scripts' own time is not counted against the
-stock broker. Memory and CPU are those of the JVMs once they have calmed down.
+same jars and Java, runs in turn; the shell scripts' own time is not counted against the stock
+broker. It logs as ours does, but wakes Log4j 2 as Kafka's own does. Memory and CPU are those of
+the JVMs once they have calmed down.
 """
 
 from __future__ import annotations
