@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from eventlab.cluster import jars, java, launch, process
+from eventlab.cluster import jars, java, launch, process, registry
 from eventlab.cluster.cluster import attach_or_launch
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError
@@ -171,6 +171,7 @@ def cluster(name: str = f"bench-{os.getpid()}") -> Iterator[dict[str, Any]]:
         yield attach_or_launch(Settings(name, brokers=3, profile="lab"), os.getpid())
     finally:
         launch.end(name)
+        (registry.clusters() / f"{name}.lock").unlink(missing_ok=True)  # the name is never reused
 
 
 def pids(state: dict[str, Any]) -> list[int]:
