@@ -42,7 +42,8 @@ def bench(options: argparse.Namespace) -> int:
             f"Use one of: {', '.join(names)}.",
         )
     chosen = [options.figure] if options.figure else names
-    arguments = ["--runs", str(options.runs), *(["--json"] if options.json else [])]
+    arguments = ["--json"] if options.json else []
+    arguments += ["--runs", str(options.runs)] if options.runs else []
     runs = [[sys.executable, str(folder / f"{name}.py"), *arguments] for name in chosen]
     return max(subprocess.run(run, cwd=root()).returncode for run in runs)
 

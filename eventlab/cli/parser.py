@@ -69,7 +69,7 @@ def _lab_commands(commands: Commands) -> None:
     tests.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments for pytest")
     bench = _add(commands, "bench", checkout.bench, "measure the promises", "bench start --json")
     bench.add_argument("figure", nargs="?", metavar="NAME", help="which benchmark (default: all)")
-    bench.add_argument("--runs", type=int, default=10, metavar="N", help="runs each (default: 10)")
+    bench.add_argument("--runs", type=int, metavar="N", help="runs each (default: its own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object a line")
     build = _add(
         commands, "build", checkout.build, "make notebooks/ from lessons/", "build --check"

@@ -19,7 +19,7 @@ LOG4J2 = Path(__file__).with_name("log4j2.properties")
 _FLAGS = (
     "-XX:+UseSerialGC",  # the smallest collector, and the one an AOT cache maps fastest
     "-XX:TieredStopAtLevel=1",  # C1 alone: half the CPU at start, the same throughput in a lab
-    # Most methods of a start run a few times only: compiling them later saves 5 % of its CPU.
+    # Most methods of a start run a few times only: compiling them later saves CPU.
     "-XX:CompileThresholdScaling=4",
     "-Xms16m",
     "-XX:-UsePerfData",
@@ -33,7 +33,7 @@ _FLAGS = (
 
 _SIMPLE = "-Dorg.slf4j.simpleLogger"
 _LOGGING = (
-    # Kafka's log-level endpoint wakes Log4j 2 though nothing logs through it: 9 % of a start's CPU.
+    # Kafka's log-level endpoint wakes Log4j 2 though nothing logs through it.
     "-Dlog4j.provider=org.apache.logging.log4j.simple.internal.SimpleProvider",
     f"{_SIMPLE}.showDateTime=true",
     f"{_SIMPLE}.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
