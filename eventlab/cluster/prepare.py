@@ -157,10 +157,8 @@ def _await_exit(jvm_process: subprocess.Popen[bytes], progress: Progress) -> Non
     deadline = Deadline(120)
 
     def ended() -> bool:
-        spent = deadline.seconds - deadline.left
-        progress(
-            min(TRAINING_SECONDS - 1, 4 + spent), TRAINING_SECONDS
-        )  # the end is not ours to say
+        guessed = 4 + deadline.seconds - deadline.left
+        progress(min(TRAINING_SECONDS - 1, guessed), TRAINING_SECONDS)  # the end is not ours to say
         return jvm_process.poll() is not None
 
     wait_until(ended, deadline, "The training node did not end.", every=0.1)

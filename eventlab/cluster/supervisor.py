@@ -137,6 +137,9 @@ class Supervisor:
             told["node_id"]: Node(told, folder / f"node-{told['node_id']}", self.launch["environ"])
             for told in self.launch["nodes"]
         }
+        nodes = self.nodes.values()
+        self.controllers = [node for node in nodes if "controller" in node.roles]
+        self.brokers = [node for node in nodes if "controller" not in node.roles]
         self.owners: dict[int, Owner] = {}
         self.kept = False
         self.ending = asyncio.Event()
@@ -159,9 +162,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         # Brokers register with the controller; before it listens they would only burn CPU.
-        controllers = [node for node in self.nodes.values() if "controller" in node.roles]
-        others = [node for node in self.nodes.values() if "controller" not in node.roles]
-        for wave in (controllers, others):
+        for wave in (self.controllers, self.brokers):
             starts = [asyncio.create_task(node.start()) for node in wave]
             await asyncio.sleep(0)
             self._write_state()
@@ -169,13 +170,11 @@ class Supervisor:
 
     async def _end(self) -> None:
         """Brokers first: they need the controller to leave, and hang for minutes without it."""
-        brokers = [node for node in self.nodes.values() if "controller" not in node.roles]
-        controllers = [node for node in self.nodes.values() if "controller" in node.roles]
-        for controller in controllers:
+        for controller in self.controllers:
             await controller.thaw()
-        alone = not any(controller.pid for controller in controllers)
-        await asyncio.gather(*(n.kill() if alone else n.stop(END) for n in brokers))
-        await asyncio.gather(*(controller.stop(END) for controller in controllers))
+        alone = not any(controller.pid for controller in self.controllers)
+        await asyncio.gather(*(n.kill() if alone else n.stop(END) for n in self.brokers))
+        await asyncio.gather(*(controller.stop(END) for controller in self.controllers))
 
     async def _watch_owners(self) -> None:
         alone_since: float | None = None
