@@ -14,10 +14,10 @@ from filelock import Timeout
 
 from eventlab import environment
 from eventlab.cluster import control, launch, ready, registry, show, topics
+from eventlab.cluster.admin import Admin
 from eventlab.cluster.broker import Broker, Brokers
 from eventlab.cluster.settings import Settings
 from eventlab.errors import ClusterMismatch, ClusterNotRunning, NeverHappened
-from eventlab.waiting import Deadline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ class Cluster:
         self._settings = Settings(name, brokers, profile, given, port, data)
         self.name = name
         self._told: dict[str, Any] | None = None
-        self._admin: tuple[int, Any] | None = None
+        self._admin = Admin(self._serving)
 
     @_OnClassOrInstance
     def start(self: Cluster) -> Cluster:
@@ -85,7 +85,7 @@ class Cluster:
 
         Without `data=` the records go with it. Stopping twice is the same as once.
         """
-        self._close_admin()
+        self._admin.close()
         if self._told is None:
             return
         self._told = None
@@ -130,9 +130,7 @@ class Cluster:
     @property
     def admin(self) -> Any:
         """A KafkaAdminClient of this cluster, opened when first asked for."""
-        if self._admin is None or self._admin[0] != os.getpid():  # a fork has no IO thread
-            self._admin = (os.getpid(), ready.admin_client(self.bootstrap_servers, Deadline(10)))
-        return self._admin[1]
+        return self._admin.client
 
     def status(self) -> dict[str, Any]:
         """Return the state of the cluster and its nodes, as `eventlab status --json` prints it."""
@@ -165,15 +163,15 @@ class Cluster:
             "min_insync_replicas": in_sync,
             "configs": dict(configs or {}),
         }
-        topics.create(self.admin, name, shape, fresh, Deadline(15))
+        topics.create(self._admin, name, shape, fresh)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic and its records; UnknownTopic when there is none of this name."""
-        topics.delete(self.admin, name, Deadline(15))
+        topics.delete(self._admin, name)
 
     def topics(self) -> pd.DataFrame:
         """Return topic, partitions, replication_factor, min_insync_replicas of every topic."""
-        return topics.frame(self.admin)
+        return topics.frame(self._admin)
 
     def require_running(self) -> dict[str, Any]:
         """Return what was told when it started; ClusterNotRunning before `start`, after `stop`."""
@@ -181,10 +179,11 @@ class Cluster:
             raise control.not_running(self.name, "this object is not started, or stopped")
         return self._told
 
-    def _close_admin(self) -> None:
-        if self._admin and self._admin[0] == os.getpid():
-            self._admin[1].close()
-        self._admin = None
+    def _serving(self) -> str:
+        """Return the addresses of the brokers that run, or of all when none does."""
+        brokers = [node for node in self.status()["nodes"] if "broker" in node["role"]]
+        running = [node["address"] for node in brokers if node["state"] == "running"]
+        return ",".join(running) or self.bootstrap_servers
 
     def _state(self) -> dict[str, Any] | None:
         try:
@@ -260,4 +259,4 @@ _open: weakref.WeakSet[Cluster] = weakref.WeakSet()
 def _close_all() -> None:
     """Close the clients of clusters nobody stopped; the supervisor sees the process end."""
     for cluster in list(_open):
-        cluster._close_admin()
+        cluster._admin.close()

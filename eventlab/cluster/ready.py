@@ -27,8 +27,11 @@ def quiet_client() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def admin_client(bootstrap_servers: str, deadline: Deadline) -> Any:
-    """Return a connected KafkaAdminClient; whoever asks for it closes it."""
+def admin_client(bootstrap_servers: str, deadline: Deadline, each: float = 10.0) -> Any:
+    """Return a connected KafkaAdminClient that gives a request `each` seconds.
+
+    Whoever asks for it closes it.
+    """
     from kafka import KafkaAdminClient  # imported late: 0.1 s that `eventlab status` saves
 
     quiet_client()
@@ -36,7 +39,7 @@ def admin_client(bootstrap_servers: str, deadline: Deadline) -> Any:
         bootstrap_servers=bootstrap_servers,
         client_id="eventlab",
         bootstrap_timeout_ms=int(deadline.left * 1000),
-        request_timeout_ms=10_000,
+        request_timeout_ms=int(Deadline(each).seconds * 1000),
         retry_backoff_ms=20,
     )
 
@@ -52,7 +55,8 @@ def await_service(bootstrap_servers: str, brokers: int, deadline: Deadline) -> N
         seen: list[int] = []
 
         def all_unfenced() -> bool:
-            seen[:] = sorted(broker["broker_id"] for broker in admin.describe_cluster()["brokers"])
+            told = admin.describe_cluster()["brokers"]  # fenced ones are told of too
+            seen[:] = sorted(broker["broker_id"] for broker in told if not broker["is_fenced"])
             return len(seen) == brokers
 
         wait_until(all_unfenced, deadline, lambda: f"Only the brokers {seen} joined the cluster.")

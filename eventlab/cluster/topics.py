@@ -12,6 +12,8 @@ from eventlab.waiting import Deadline, wait_until
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eventlab.cluster.admin import Admin
+
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's own rule for topic names
 _MOST_PARTITIONS = 1000
 
@@ -35,28 +37,32 @@ def _check_count(what: str, value: object, most: int, why: str) -> None:
         raise InvalidSetting(f"{what} cannot be this.", f"You gave {shown(value)}.", fix)
 
 
-def create(admin: Any, name: str, shape: dict[str, Any], fresh: bool, deadline: Deadline) -> None:
+def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> None:
     """Create a topic of this shape and return when all its partitions have a leader.
 
     A topic that has it already is left alone, so that a cell can be run again.
     """
-    if fresh and name in admin.list_topics():
-        delete(admin, name, deadline)
-    if name in admin.list_topics():
-        _refuse_other_shape(admin, name, shape)
-        return
-    configs = {"min.insync.replicas": str(shape["min_insync_replicas"])} | shape["configs"]
-    wanted = {
-        "num_partitions": shape["partitions"],
-        "replication_factor": shape["replication_factor"],
-        "configs": configs,
-    }
-    admin.create_topics({name: wanted}, timeout_ms=int(deadline.left * 1000))
-    admin.wait_for_topics([name], timeout_ms=int(deadline.left * 1000))
+    if fresh and name in admin.ask(lambda client: client.list_topics(), "The list of topics"):
+        delete(admin, name)
+    admin.ask(lambda client: _create(client, name, shape), f"The creation of '{name}'")
 
 
-def _refuse_other_shape(admin: Any, name: str, shape: dict[str, Any]) -> None:
-    (row,) = rows(admin, [name])
+def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
+    if name in client.list_topics():
+        _refuse_other_shape(client, name, shape)
+    else:
+        configs = {"min.insync.replicas": str(shape["min_insync_replicas"])} | shape["configs"]
+        wanted = {
+            "num_partitions": shape["partitions"],
+            "replication_factor": shape["replication_factor"],
+            "configs": configs,
+        }
+        client.create_topics({name: wanted})
+    client.wait_for_topics([name], timeout_ms=int(Deadline(10).seconds * 1000))
+
+
+def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
+    (row,) = rows(client, [name])
     other = [
         f"{key}={row[key]}"
         for key in ("partitions", "replication_factor", "min_insync_replicas")
@@ -70,9 +76,10 @@ def _refuse_other_shape(admin: Any, name: str, shape: dict[str, Any]) -> None:
         )
 
 
-def delete(admin: Any, name: str, deadline: Deadline) -> None:
+def delete(admin: Admin, name: str) -> None:
     """Delete a topic and its records, and return when the cluster no longer lists it."""
-    topics = sorted(row["topic"] for row in rows(admin, None))
+    told = admin.ask(lambda client: rows(client, None), "The list of topics")
+    topics = [row["topic"] for row in told]
     if name not in topics:
         near = difflib.get_close_matches(str(name), topics, 1)
         raise UnknownTopic(
@@ -80,22 +87,28 @@ def delete(admin: Any, name: str, deadline: Deadline) -> None:
             f"This cluster has: {', '.join(topics) or 'no topic'}.",
             f"Did you mean {near[0]!r}?" if near else "Look at cluster.topics().",
         )
-    admin.delete_topics([name], timeout_ms=int(deadline.left * 1000))
-    wait_until(lambda: name not in admin.list_topics(), deadline, f"'{name}' is still listed.")
+    admin.ask(lambda client: _delete(client, name), f"The deletion of '{name}'")
 
 
-def frame(admin: Any) -> pd.DataFrame:
+def _delete(client: Any, name: str) -> None:
+    if name in client.list_topics():  # not when an answer that got lost had deleted it
+        client.delete_topics([name])
+    wait_until(lambda: name not in client.list_topics(), 10, f"'{name}' is still listed.")
+
+
+def frame(admin: Admin) -> pd.DataFrame:
     """Return topic, partitions, replication_factor, min_insync_replicas of the learner's topics."""
     import pandas as pd  # imported late: half a second that a first look saves
 
     columns = ["topic", "partitions", "replication_factor", "min_insync_replicas"]
-    return pd.DataFrame(rows(admin, None), columns=columns)
+    told = admin.ask(lambda client: rows(client, None), "The list of topics")
+    return pd.DataFrame(told, columns=columns)
 
 
-def rows(admin: Any, names: list[str] | None) -> list[dict[str, Any]]:
+def rows(client: Any, names: list[str] | None) -> list[dict[str, Any]]:
     """Return a dict for each topic that is not Kafka's own, sorted by name."""
-    told = [topic for topic in admin.describe_topics(names) if not topic["is_internal"]]
-    in_sync = _min_insync(admin, [topic["name"] for topic in told])
+    told = [topic for topic in client.describe_topics(names) if not topic["is_internal"]]
+    in_sync = _min_insync(client, [topic["name"] for topic in told])
     return [
         {
             "topic": topic["name"],
@@ -107,12 +120,12 @@ def rows(admin: Any, names: list[str] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _min_insync(admin: Any, names: list[str]) -> dict[str, int]:
+def _min_insync(client: Any, names: list[str]) -> dict[str, int]:
     from kafka.admin import ConfigResource, ConfigResourceType
 
     if not names:
         return {}
     key = "min.insync.replicas"
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {key: None}) for name in names]
-    told = admin.describe_configs(wanted, config_filter="all")
+    told = client.describe_configs(wanted, config_filter="all")
     return {name: int(configs[key]["value"]) for name, configs in told["topic"].items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from eventlab.errors import UnknownNode
+from eventlab import Cluster
+from eventlab.errors import NeverHappened, UnknownNode
 from tests.live.clients import produce, read_all
 
 
@@ -57,3 +58,26 @@ def test_the_log_is_readable(cluster):
     lines = cluster.brokers[1].log(5).splitlines()
     assert len(lines) == 5
     assert "Kafka" in cluster.brokers[1].log(1000)
+
+
+@pytest.mark.parametrize("verb", ["kill", "freeze"])
+def test_topics_are_managed_while_a_broker_is_away(cluster, verb):
+    """Whichever broker a client had taken for the controller is gone: the others serve it."""
+    shape = {"partitions": 2, "replication_factor": 2, "min_insync_replicas": 1}
+    for broker in cluster.brokers.values():
+        name = f"away-{verb}-{broker.node_id}"
+        getattr(broker, verb)()
+        cluster.create_topic(name, **shape)
+        assert name in set(cluster.topics()["topic"])
+        cluster.delete_topic(name)
+        broker.thaw().start()
+    assert {node["state"] for node in cluster.status()["nodes"]} == {"running"}
+
+
+def test_topics_of_brokers_that_are_all_frozen_are_a_typed_error(name):
+    """Nobody answers: the question ends at its deadline and says so."""
+    with Cluster(name, brokers=1) as cluster:
+        cluster.topics()
+        cluster.brokers[1].freeze()
+        with pytest.raises(NeverHappened, match="The list of topics was not answered"):
+            cluster.topics()
