@@ -25,7 +25,7 @@ from pathlib import Path
 import figures
 from figures import Figure, Numbers
 
-from eventlab.cluster import jars, java, jvm, launch, process, ready, storage, topics
+from eventlab.cluster import jars, java, jvm, launch, process, ready, storage
 from eventlab.cluster.nodes import Node, layout
 from eventlab.cluster.settings import Settings
 from eventlab.waiting import Deadline, wait_until
@@ -114,14 +114,9 @@ def create_topic(bootstrap_servers: str, replicas: int) -> None:
     """Create a topic of three partitions; return when all of them have a leader."""
     deadline = Deadline(30)
     admin = ready.admin_client(bootstrap_servers, deadline)
-    shape = {
-        "partitions": 3,
-        "replication_factor": replicas,
-        "min_insync_replicas": max(1, replicas - 1),
-        "configs": {},
-    }
     try:
-        topics.create(admin, "bench", shape, False, deadline)
+        admin.create_topics({"bench": {"num_partitions": 3, "replication_factor": replicas}})
+        admin.wait_for_topics(["bench"], timeout_ms=int(deadline.left * 1000))
     finally:
         admin.close()
 
