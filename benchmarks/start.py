@@ -25,7 +25,7 @@ from pathlib import Path
 import figures
 from figures import Figure, Numbers
 
-from eventlab.cluster import jars, java, jvm, launch, process, ready, storage
+from eventlab.cluster import jars, java, jvm, launch, process, ready, storage, topics
 from eventlab.cluster.nodes import Node, layout
 from eventlab.cluster.settings import Settings
 from eventlab.waiting import Deadline, wait_until
@@ -116,7 +116,7 @@ def create_topic(bootstrap_servers: str, replicas: int) -> None:
     admin = ready.admin_client(bootstrap_servers, deadline)
     try:
         admin.create_topics({"bench": {"num_partitions": 3, "replication_factor": replicas}})
-        admin.wait_for_topics(["bench"], timeout_ms=int(deadline.left * 1000))
+        topics.await_leaders(admin, "bench", deadline)
     finally:
         admin.close()
 

@@ -3,7 +3,8 @@
 `jars.lock` names every jar with its digest; jgo resolved it once (`lock_lines`), and a test
 holds it to what jgo resolves today. The only jar that Kafka does not ask for itself is an SLF4J
 provider: without one its brokers log nothing. slf4j-simple is the smallest, and the only one that
-still writes while a broker shuts down.
+still writes while a broker shuts down. SLF4J is 2.0 where Kafka asks for 1.7, whose clients it
+takes as they are (SLF4J manual): classes as old as those of 1.7 no start-up cache can hold.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from eventlab import environment
 from eventlab.errors import KafkaNotFound
 
 VERSION = "4.4.0"
-ROOTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36")
+ROOTS = (
+    f"org.apache.kafka:kafka_2.13:{VERSION}",
+    "org.slf4j:slf4j-simple:2.0.17",
+    "org.slf4j:slf4j-api:2.0.17",
+)
 LOCK = Path(__file__).with_name("jars.lock")
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all

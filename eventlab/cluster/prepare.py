@@ -1,8 +1,9 @@
 """What is made once for a (Java, jars, flags): the format checkpoint and the start-up cache.
 
 The start-up cache is Java's AOT cache (JEP 483, 514, 515): classes loaded, linked and profiled by
-one training run of a combined node with the flags of all nodes. Java ignores it when it does not
-fit, so it is keyed by what Java checks: the JDK, the names, order, sizes and times of the jars.
+one training run of a combined node with the flags of all nodes, next to a second broker so that it
+replicates. Java ignores it when it does not fit, so it is keyed by what Java checks: the JDK, the
+names, order, sizes and times of the jars.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from eventlab import environment
 from eventlab.cluster import jvm, process, properties, ready, storage
 from eventlab.cluster.jars import Kafka
 from eventlab.cluster.java import Java, not_runnable
-from eventlab.cluster.nodes import Node, layout
+from eventlab.cluster.nodes import Node, free_ports, layout
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError, StartFailed
 from eventlab.waiting import Deadline, wait_until
@@ -82,20 +83,19 @@ def _checkpoint(folder: Path) -> Path | None:
     return next(folder.glob("*.checkpoint"), None)
 
 
-def _node(folder: Path) -> tuple[Node, Path]:
-    """Write the properties of a single combined node into a folder; return it and its data."""
-    settings = Settings(profile="small").resolved()
-    (node,) = layout(settings)
+def _write_node(folder: Path, node: Node, nodes: Sequence[Node]) -> Path:
+    """Write the properties of a node into a folder; return where its data will be."""
     data = folder / "data"
-    text = properties.render(node, [node], settings, str(data))
+    text = properties.render(node, nodes, Settings(profile="small").resolved(), str(data))
     (folder / "server.properties").write_text(text, "ascii")
-    return node, data
+    return data
 
 
 def _format(java: Java, kafka: Kafka, folder: Path) -> Path:
     """Let Kafka's own StorageTool format one node, and keep its checkpoint."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="format-") as work:
-        _, data = _node(Path(work))
+        (node,) = layout(Settings(profile="small").resolved())
+        data = _write_node(Path(work), node, [node])
         line = jvm.command(java, kafka, _HEAP, None)[:-2]
         options = ["format", "-t", storage.random_id(), "-c", "server.properties"]
         try:
@@ -119,37 +119,59 @@ def _format(java: Java, kafka: Kafka, folder: Path) -> Path:
 
 
 def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: Progress) -> None:
-    """Run one node, use it as lessons do, and let it write the cache as it ends."""
+    """Run two nodes, use them as lessons do; the combined one writes the cache as it ends."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="train-") as name:
         work = Path(name)
-        node, data = _node(work)
-        storage.format_node(data, storage.random_id(), node.node_id, checkpoint)
         made = work / "nodes.aot"
-        line = jvm.command(java, kafka, _HEAP, None, f"-XX:AOTCacheOutput={made}")
-        jvm_process = process.spawn(line, work, jvm.environ())
+        line = jvm.command(java, kafka, _HEAP, None)
+        trained = jvm.command(java, kafka, _HEAP, None, f"-XX:AOTCacheOutput={made}")
+        combined, other = _pair()
+        started: list[subprocess.Popen[bytes]] = []
         try:
-            _exercise(node, jvm_process, progress)
-            _await_exit(jvm_process, progress)
+            cluster_id = storage.random_id()
+            for node, command, first in ((combined, trained, checkpoint), (other, line, None)):
+                place = environment.private_folder(work / str(node.node_id))
+                data = _write_node(place, node, [combined, other])
+                storage.format_node(data, cluster_id, node.node_id, first)
+                started.append(process.spawn(command, place, jvm.environ()))
+            _exercise([combined, other], started, progress)
+            for jvm_process in reversed(started):  # a broker needs the controller to leave
+                _await_exit(jvm_process, progress)
             made.replace(folder / made.name)
         except (EventlabError, OSError) as error:  # a start without the cache is slower, not wrong
-            log = (work / process.LOG).read_text("utf-8", "replace")
+            log = "".join(f.read_text("utf-8", "replace") for f in work.glob(f"*/{process.LOG}"))
             (folder / "failed.log").write_text(f"{error}\n{log}", "utf-8")
         finally:
-            if jvm_process.poll() is None:
+            for jvm_process in started:
                 jvm_process.kill()
                 jvm_process.wait()
 
 
-def _exercise(node: Node, jvm_process: subprocess.Popen[bytes], progress: Progress) -> None:
+def _pair() -> tuple[Node, Node]:
+    """Return a combined node and a broker."""
+    free = free_ports(Settings(profile="small").resolved())
+    return (
+        Node(1, ("broker", "controller"), next(free), next(free)),
+        Node(2, ("broker",), next(free), 0),
+    )
+
+
+def _exercise(
+    nodes: Sequence[Node], started: Sequence[subprocess.Popen[bytes]], progress: Progress
+) -> None:
     deadline = Deadline(60)
     wait_until(
-        lambda: ready.accepts(node.port) or jvm_process.poll() is not None,
+        lambda: (
+            all(ready.accepts(node.port) for node in nodes)
+            or any(jvm_process.poll() is not None for jvm_process in started)
+        ),
         deadline,
-        "The training node did not start.",
+        "The training nodes did not start.",
     )
-    progress(2, TRAINING_SECONDS)
-    ready.exercise(f"127.0.0.1:{node.port}", deadline)
-    progress(4, TRAINING_SECONDS)
+    progress(3, TRAINING_SECONDS)
+    servers = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    ready.exercise(servers, len(nodes), deadline)
+    progress(5, TRAINING_SECONDS)
 
 
 def _await_exit(jvm_process: subprocess.Popen[bytes], progress: Progress) -> None:
@@ -157,11 +179,11 @@ def _await_exit(jvm_process: subprocess.Popen[bytes], progress: Progress) -> Non
     deadline = Deadline(120)
 
     def ended() -> bool:
-        guessed = 4 + deadline.seconds - deadline.left
+        guessed = 5 + deadline.seconds - deadline.left
         progress(min(TRAINING_SECONDS - 1, guessed), TRAINING_SECONDS)  # the end is not ours to say
         return jvm_process.poll() is not None
 
-    wait_until(ended, deadline, "The training node did not end.", every=0.1)
+    wait_until(ended, deadline, "A training node did not end.", every=0.1)
 
 
 def _failed(what: str, output: str) -> StartFailed:

@@ -76,13 +76,14 @@ def _coordinator_answers(admin: Any) -> bool:
     return True
 
 
-def exercise(bootstrap_servers: str, deadline: Deadline) -> None:
+def exercise(bootstrap_servers: str, brokers: int, deadline: Deadline) -> None:
     """Do once what lessons do: create, produce, consume in a group, commit, delete."""
     from kafka import KafkaConsumer, KafkaProducer
 
-    await_service(bootstrap_servers, 1, deadline)
+    await_service(bootstrap_servers, brokers, deadline)
     admin = admin_client(bootstrap_servers, deadline)
-    admin.create_topics({"training": {"num_partitions": 3}}, wait_for_metadata=True)
+    shape = {"num_partitions": 3, "replication_factor": brokers}
+    admin.create_topics({"training": shape}, wait_for_metadata=True)
     with KafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
         for number in range(100):
             producer.send("training", key=b"%d" % number, value=b"x" * 100)

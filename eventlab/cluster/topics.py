@@ -58,7 +58,18 @@ def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
             "configs": configs,
         }
         client.create_topics({name: wanted})
-    client.wait_for_topics([name], timeout_ms=int(Deadline(10).seconds * 1000))
+    await_leaders(client, name, Deadline(10))
+
+
+def await_leaders(client: Any, name: str, deadline: Deadline) -> None:
+    """Return when every partition of a topic has a leader: a new one is told of before that."""
+
+    def all_led() -> bool:
+        told = client.describe_topics([name])
+        parts = told[0]["partitions"] if told and not told[0]["error_code"] else []
+        return bool(parts) and all(part["leader_id"] >= 0 for part in parts)
+
+    wait_until(all_led, deadline, f"'{name}' has partitions without a leader.")
 
 
 def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:

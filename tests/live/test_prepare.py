@@ -58,9 +58,10 @@ def test_an_unpacked_distribution_can_be_named(tmp_path, name, monkeypatch):
     libs = tmp_path / "kafka" / "libs"
     libs.mkdir(parents=True)
     for jar in jars.find().jars:
-        if not jar.name.startswith("slf4j-simple"):
+        if not jar.name.startswith("slf4j"):
             os.link(jar, libs / jar.name) if _same_disk(jar, libs) else shutil.copy2(jar, libs)
-    shutil.copy2(_log4j_provider(tmp_path), libs)
+    for coordinate in _LOGGING:
+        shutil.copy2(_artifact(tmp_path, *coordinate.split(":")), libs)
     monkeypatch.setenv("EVENTLAB_KAFKA_HOME", str(tmp_path / "kafka"))
     with Cluster(name, profile="small") as cluster:
         cluster.create_topic("orders", partitions=1)
@@ -73,10 +74,12 @@ def _same_disk(one: Path, other: Path) -> bool:
     return one.stat().st_dev == other.stat().st_dev
 
 
-def _log4j_provider(folder: Path) -> Path:
-    """Return the SLF4J provider that a distribution has and our lock has not."""
+# What a distribution logs with; our lock has another SLF4J and no provider for Log4j 2.
+_LOGGING = ("org.slf4j:slf4j-api:1.7.36", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5")
+
+
+def _artifact(folder: Path, group: str, artifact: str, version: str) -> Path:
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=folder / "repository", local_repos=[])
-    project = context.project("org.apache.logging.log4j", "log4j-slf4j-impl")
-    return project.at_version("2.25.5").artifact().resolve()
+    return context.project(group, artifact).at_version(version).artifact().resolve()
