@@ -116,7 +116,7 @@ def create_topic(bootstrap_servers: str, replicas: int) -> None:
     admin = ready.admin_client(bootstrap_servers, deadline)
     try:
         admin.create_topics({"bench": {"num_partitions": 3, "replication_factor": replicas}})
-        topics.await_leaders(admin, "bench", deadline)
+        topics.await_leaders(admin, "bench", range(1, replicas + 1))
     finally:
         admin.close()
 

@@ -19,23 +19,23 @@ ONCE = 4.0  # seconds for one try: a frozen broker is out of the cluster after 3
 class Admin:
     """A KafkaAdminClient that is opened when first asked for and renewed when it is stuck.
 
-    `serving` returns the addresses to open it with: a client that tries a frozen broker first
-    waits for it in vain.
+    `serving` returns the brokers that run, by node_id, with their addresses: a client that tries a
+    frozen broker first waits for it in vain.
 
     kafka-python sends changes of topics to the broker that it once took for the controller (with
     KRaft any one, KIP-590: brokers forward them) and keeps to it when that broker is gone.
     """
 
-    def __init__(self, serving: Callable[[], str]) -> None:
-        self._serving = serving
+    def __init__(self, serving: Callable[[], dict[int, str]]) -> None:
+        self.serving = serving
         self._opened: tuple[int, Any] | None = None
 
     @property
     def client(self) -> Any:
         """The client itself; a forked process gets one of its own, a fork having no IO thread."""
         if self._opened is None or self._opened[0] != os.getpid():
-            client = ready.admin_client(self._serving(), Deadline(ONCE), ONCE)
-            self._opened = os.getpid(), client
+            addresses = ",".join(self.serving().values())
+            self._opened = os.getpid(), ready.admin_client(addresses, Deadline(ONCE), ONCE)
         return self._opened[1]
 
     def ask(self, question: Callable[[Any], T], what: str) -> T:

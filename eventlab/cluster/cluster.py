@@ -179,11 +179,11 @@ class Cluster:
             raise control.not_running(self.name, "this object is not started, or stopped")
         return self._told
 
-    def _serving(self) -> str:
+    def _serving(self) -> dict[int, str]:
         """Return the addresses of the brokers that run, or of all when none does."""
         brokers = [node for node in self.status()["nodes"] if "broker" in node["role"]]
-        running = [node["address"] for node in brokers if node["state"] == "running"]
-        return ",".join(running) or self.bootstrap_servers
+        running = [node for node in brokers if node["state"] == "running"]
+        return {node["node_id"]: node["address"] for node in running or brokers}
 
     def _state(self) -> dict[str, Any] | None:
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic, shown
-from eventlab.waiting import Deadline, wait_until
+from eventlab.waiting import wait_until
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,13 +39,15 @@ def _check_count(what: str, value: object, most: int, why: str) -> None:
 
 
 def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> None:
-    """Create a topic of this shape and return when all its partitions have a leader.
+    """Create a topic of this shape; return when every broker knows all its leaders.
 
     A topic that has it already is left alone, so that a cell can be run again.
     """
     if fresh and name in admin.ask(lambda client: client.list_topics(), "The list of topics"):
         delete(admin, name)
     admin.ask(lambda client: _create(client, name, shape), f"The creation of '{name}'")
+    brokers = admin.serving()
+    admin.ask(lambda client: await_leaders(client, name, brokers), f"The creation of '{name}'")
 
 
 def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
@@ -58,18 +61,31 @@ def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
             "configs": configs,
         }
         client.create_topics({name: wanted})
-    await_leaders(client, name, Deadline(10))
 
 
-def await_leaders(client: Any, name: str, deadline: Deadline) -> None:
-    """Return when every partition of a topic has a leader: a new one is told of before that."""
+def await_leaders(client: Any, name: str, brokers: Iterable[int]) -> None:
+    """Return when every one of these brokers knows a leader of every partition of a topic.
 
-    def all_led() -> bool:
-        told = client.describe_topics([name])
-        parts = told[0]["partitions"] if told and not told[0]["error_code"] else []
-        return bool(parts) and all(part["leader_id"] >= 0 for part in parts)
+    Brokers follow the controller each at its own pace (KRaft, KIP-631), and whoever asks next may
+    ask another one.
+    """
 
-    wait_until(all_led, deadline, f"'{name}' has partitions without a leader.")
+    def all_know() -> bool:
+        told = [client._manager.run(_describe, client, name, node_id) for node_id in brokers]
+        return all(parts and min(parts) >= 0 for parts in told)
+
+    wait_until(all_know, 10, f"'{name}' has partitions without a leader.")
+
+
+async def _describe(client: Any, name: str, node_id: int) -> list[int]:
+    """Return the leaders of a topic's partitions as one broker knows them, none if it does not."""
+    from kafka.protocol.metadata import MetadataRequest
+
+    topic = MetadataRequest.MetadataRequestTopic(name=name)
+    request = MetadataRequest(topics=[topic], allow_auto_topic_creation=False)
+    # No public method of the admin client lets one choose the broker that answers.
+    (found,) = (await client._manager.send(request, node_id=node_id)).topics
+    return [part.leader_id for part in found.partitions] if not found.error_code else []
 
 
 def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
@@ -88,7 +104,7 @@ def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
 
 
 def delete(admin: Admin, name: str) -> None:
-    """Delete a topic and its records, and return when the cluster no longer lists it."""
+    """Delete a topic and its records, and return when no broker lists it any more."""
     told = admin.ask(lambda client: rows(client, None), "The list of topics")
     topics = [row["topic"] for row in told]
     if name not in topics:
@@ -98,13 +114,18 @@ def delete(admin: Admin, name: str) -> None:
             f"This cluster has: {', '.join(topics) or 'no topic'}.",
             f"Did you mean {near[0]!r}?" if near else "Look at cluster.topics().",
         )
-    admin.ask(lambda client: _delete(client, name), f"The deletion of '{name}'")
+    brokers = admin.serving()
+    admin.ask(lambda client: _delete(client, name, brokers), f"The deletion of '{name}'")
 
 
-def _delete(client: Any, name: str) -> None:
+def _delete(client: Any, name: str, brokers: Iterable[int]) -> None:
     if name in client.list_topics():  # not when an answer that got lost had deleted it
         client.delete_topics([name])
-    wait_until(lambda: name not in client.list_topics(), 10, f"'{name}' is still listed.")
+
+    def all_forgot() -> bool:
+        return not any(client._manager.run(_describe, client, name, node) for node in brokers)
+
+    wait_until(all_forgot, 10, f"'{name}' is still listed.")
 
 
 def frame(admin: Admin) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kafka.protocol.metadata import MetadataRequest
 
 from eventlab import Cluster
 from eventlab.cluster import registry
@@ -76,6 +77,24 @@ def test_topics_are_created_listed_and_deleted(cluster):
     cluster.delete_topic("shape")
     with pytest.raises(UnknownTopic):
         cluster.delete_topic("shape")
+
+
+def test_every_broker_knows_of_a_new_topic_and_of_its_end(cluster):
+    """Brokers learn of it one after the other; whoever asks next may ask the last of them."""
+    for number in range(30):
+        name = f"known-{number}"
+        cluster.create_topic(name, partitions=2, replication_factor=1)
+        assert knowers(cluster, name) == [1, 2, 3]
+        cluster.delete_topic(name)
+        assert knowers(cluster, name) == []
+
+
+def knowers(cluster, name: str) -> list[int]:
+    """Return the brokers that tell of this topic."""
+    run, send = cluster.admin._manager.run, cluster.admin._manager.send
+    request = MetadataRequest(topics=[MetadataRequest.MetadataRequestTopic(name=name)])
+    told = {node: run(lambda n=node: send(request, node_id=n)).topics for node in cluster.brokers}
+    return [node for node, (topic,) in told.items() if topic.partitions]
 
 
 def test_fresh_empties_a_topic(cluster, topic):
