@@ -144,7 +144,7 @@ class Cluster:
         replication_factor: int | None = None,
         min_insync_replicas: int | None = None,
         *,
-        configs: Mapping[str, str] | None = None,
+        configs: Mapping[str, str | int] | None = None,
         fresh: bool = False,
     ) -> None:
         """Create a topic, and return when all its partitions have a leader.
@@ -157,11 +157,12 @@ class Cluster:
         replicas = min(3, count) if replication_factor is None else replication_factor
         in_sync = max(1, replicas - 1) if min_insync_replicas is None else min_insync_replicas
         topics.check(name, partitions, replicas, in_sync, count)
+        topics.check_configs(configs)
         shape = {
             "partitions": partitions,
             "replication_factor": replicas,
             "min_insync_replicas": in_sync,
-            "configs": dict(configs or {}),
+            "configs": {key: str(value) for key, value in (configs or {}).items()},
         }
         topics.create(self._admin, name, shape, fresh)
 

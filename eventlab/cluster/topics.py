@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic, shown
@@ -32,6 +32,19 @@ def check(
     _check_count("min_insync_replicas", in_sync, most, "; it cannot exceed replication_factor")
 
 
+def check_configs(configs: object) -> None:
+    """Refuse configs that are no dict of names and values; what they mean Kafka knows."""
+    if configs is None:
+        return
+    pairs = list(configs.items()) if isinstance(configs, Mapping) else [(None, None)]
+    if not all(isinstance(k, str) and isinstance(v, str | int) for k, v in pairs):
+        raise InvalidSetting(
+            "The configs of a topic come as a dict.",
+            f"You gave {shown(configs)}.",
+            "Use configs={'retention.ms': '60000'}.",
+        )
+
+
 def _check_count(what: str, value: object, most: int, why: str) -> None:
     if type(value) is not int or not 1 <= value <= most:
         fix = f"Use a whole number from 1 to {most}{why}."
@@ -51,6 +64,8 @@ def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> None:
 
 
 def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
+    from kafka.errors import InvalidConfigurationError
+
     if name in client.list_topics():
         _refuse_other_shape(client, name, shape)
     else:
@@ -60,7 +75,14 @@ def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
             "replication_factor": shape["replication_factor"],
             "configs": configs,
         }
-        client.create_topics({name: wanted})
+        try:
+            client.create_topics({name: wanted})
+        except InvalidConfigurationError:
+            raise InvalidSetting(
+                f"Kafka does not take these configs for '{name}'.",
+                f"You gave {shown(shape['configs'])}.",
+                "Use names and values of Kafka's topic configs, such as {'retention.ms': '60000'}.",
+            ) from None
 
 
 def await_leaders(client: Any, name: str, brokers: Iterable[int]) -> None:

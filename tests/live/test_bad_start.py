@@ -28,6 +28,7 @@ from eventlab.errors import (
     NotEnoughRoom,
     StartFailed,
     UnknownTopic,
+    shown,
 )
 from tests.conftest import nothing_left
 from tests.live.clients import produce, read_all
@@ -148,6 +149,18 @@ def test_replicas_that_the_cluster_cannot_hold_are_refused(cluster):
     with refused(InvalidSetting, "You gave 3.", "replication_factor"):
         cluster.create_topic("too-many", replication_factor=2, min_insync_replicas=3)
     assert "too-many" not in list(cluster.topics()["topic"])
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [{"retention.mss": "1"}, {"retention.ms": "soon"}, {"cleanup.policy": "x"}, {3: "x"}, "x"],
+    ids=str,
+)
+def test_configs_that_kafka_does_not_take_are_refused(cluster, configs):
+    """A typo in a config is told as one, not as a protocol dump; no topic comes of it."""
+    with refused(InvalidSetting, shown(configs), within=5):
+        cluster.create_topic("odd-configs", configs=configs)
+    assert "odd-configs" not in list(cluster.topics()["topic"])
 
 
 @pytest.mark.parametrize(
