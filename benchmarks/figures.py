@@ -20,10 +20,11 @@ from typing import Any
 
 import psutil
 
-from eventlab.cluster import jars, java, launch, process, registry
+from eventlab.cluster import jars, java, launch, process, ready, registry, topics
 from eventlab.cluster.cluster import attach_or_launch
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError
+from eventlab.waiting import Deadline
 
 KEYS = ("figure", "value", "unit", "against", "ratio", "goal", "holds")
 
@@ -172,6 +173,19 @@ def cluster(name: str = f"bench-{os.getpid()}") -> Iterator[dict[str, Any]]:
     finally:
         launch.end(name)
         (registry.clusters() / f"{name}.lock").unlink(missing_ok=True)  # the name is never reused
+
+
+def create_topic(bootstrap_servers: str, name: str, replicas: int) -> None:
+    """Create a topic of three partitions; return when every broker knows their leaders."""
+    admin = ready.admin_client(bootstrap_servers, Deadline(30))
+    shape = {"num_partitions": 3, "replication_factor": replicas}
+    try:
+        admin.create_topics(
+            {name: shape | {"configs": {"min.insync.replicas": max(1, replicas - 1)}}}
+        )
+        topics.await_leaders(admin, name, range(1, replicas + 1))
+    finally:
+        admin.close()
 
 
 def pids(state: dict[str, Any]) -> list[int]:

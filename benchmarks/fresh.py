@@ -32,7 +32,7 @@ from typing import IO, Any
 
 import figures
 from figures import Figure, Numbers
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 
 from eventlab.cli import checkout
 from eventlab.cli.lab import FIRST

@@ -25,7 +25,7 @@ from pathlib import Path
 import figures
 from figures import Figure, Numbers
 
-from eventlab.cluster import jars, java, jvm, launch, process, ready, storage, topics
+from eventlab.cluster import jars, java, jvm, launch, process, ready, storage
 from eventlab.cluster.nodes import Node, layout
 from eventlab.cluster.settings import Settings
 from eventlab.waiting import Deadline, wait_until
@@ -93,7 +93,7 @@ def cluster_run() -> Numbers:
     """Start the cluster, let it idle, end it."""
     begun = time.monotonic()
     with figures.cluster() as state:
-        create_topic(state["bootstrap_servers"], replicas=3)
+        figures.create_topic(state["bootstrap_servers"], "bench", replicas=3)
         seconds = time.monotonic() - begun
         pids = figures.pids(state)
         return {"seconds": seconds, **idle(pids), **end(state["name"], pids)}
@@ -106,19 +106,8 @@ def stock_run() -> Numbers:
         format_stock(folder)
         with stock_broker(folder, node) as pid:
             ready.await_service(f"127.0.0.1:{node.port}", 1, Deadline(60))
-            create_topic(f"127.0.0.1:{node.port}", replicas=1)
+            figures.create_topic(f"127.0.0.1:{node.port}", "bench", replicas=1)
             return {"seconds": time.monotonic() - begun, **idle([pid])}
-
-
-def create_topic(bootstrap_servers: str, replicas: int) -> None:
-    """Create a topic of three partitions; return when all of them have a leader."""
-    deadline = Deadline(30)
-    admin = ready.admin_client(bootstrap_servers, deadline)
-    try:
-        admin.create_topics({"bench": {"num_partitions": 3, "replication_factor": replicas}})
-        topics.await_leaders(admin, "bench", range(1, replicas + 1))
-    finally:
-        admin.close()
 
 
 def idle(pids: Sequence[int]) -> Numbers:

@@ -16,19 +16,13 @@ import figures
 from figures import Figure, Numbers
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from eventlab.cluster import launch, ready, registry, topics
+from eventlab.cluster import launch, registry
 from eventlab.errors import StartFailed
 from eventlab.waiting import Deadline
 
 RECORDS = 1_000_000
 VALUE = b"x" * 100
 PARTITIONS = 3
-SHAPE = {
-    "partitions": PARTITIONS,
-    "replication_factor": 3,
-    "min_insync_replicas": 2,
-    "configs": {},
-}
 
 
 def measure(runs: int) -> list[Figure]:
@@ -52,7 +46,7 @@ def measure(runs: int) -> list[Figure]:
 def volume_run() -> Numbers:
     """Start a cluster, fill a topic, look at the nodes before and after."""
     with figures.cluster() as state:
-        create_topic(state["bootstrap_servers"])
+        figures.create_topic(state["bootstrap_servers"], "volume", replicas=3)
         pids = figures.pids(state)
         before = figures.memory(pids)
         seconds = send_all(state["bootstrap_servers"])
@@ -68,16 +62,6 @@ def volume_run() -> Numbers:
 
 def _memory(pids: list[int]) -> Numbers:
     return figures.memory(pids) if figures.alive(pids) == len(pids) else {}
-
-
-def create_topic(bootstrap_servers: str) -> None:
-    """Create the topic that is filled."""
-    deadline = Deadline(30)
-    admin = ready.admin_client(bootstrap_servers, deadline)
-    try:
-        topics.create(admin, "volume", SHAPE, False, deadline)
-    finally:
-        admin.close()
 
 
 def send_all(bootstrap_servers: str) -> float:
