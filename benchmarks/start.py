@@ -26,7 +26,7 @@ import figures
 from figures import Figure, Numbers
 
 from eventlab.cluster import jars, java, jvm, launch, process, ready, storage
-from eventlab.cluster.nodes import Node, layout
+from eventlab.cluster.nodes import CLIENT, CONTROLLER, layout
 from eventlab.cluster.settings import Settings
 from eventlab.waiting import Deadline, wait_until
 
@@ -48,8 +48,8 @@ _STOCK_FLAGS = (
 _STOCK_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{node.controller_port}
-listeners=PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -101,12 +101,12 @@ def cluster_run() -> Numbers:
 
 def stock_run() -> Numbers:
     """Format and start one stock broker, let it idle, end it."""
-    with stock_folder() as (folder, node):
+    with stock_folder() as (folder, port):
         begun = time.monotonic()
         format_stock(folder)
-        with stock_broker(folder, node) as pid:
-            ready.await_service(f"127.0.0.1:{node.port}", 1, Deadline(60))
-            figures.create_topic(f"127.0.0.1:{node.port}", "bench", replicas=1)
+        with stock_broker(folder, port) as pid:
+            ready.await_service(f"127.0.0.1:{port}", 1, Deadline(60))
+            figures.create_topic(f"127.0.0.1:{port}", "bench", replicas=1)
             return {"seconds": time.monotonic() - begun, **idle([pid])}
 
 
@@ -146,13 +146,15 @@ def end(name: str, pids: Sequence[int]) -> Numbers:
 
 
 @contextmanager
-def stock_folder() -> Iterator[tuple[Path, Node]]:
+def stock_folder() -> Iterator[tuple[Path, int]]:
     """Write the properties of a stock node into a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="eventlab-bench-"))
     try:
         (node,) = layout(Settings(profile="small").resolved())
-        (folder / "server.properties").write_text(_STOCK_PROPERTIES.format(node=node), "ascii")
-        yield folder, node
+        client, controller = node.port(CLIENT), node.port(CONTROLLER)
+        text = _STOCK_PROPERTIES.format(client=client, controller=controller)
+        (folder / "server.properties").write_text(text, "ascii")
+        yield folder, client or 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -171,13 +173,13 @@ def format_stock(folder: Path) -> None:
 
 
 @contextmanager
-def stock_broker(folder: Path, node: Node) -> Iterator[int]:
+def stock_broker(folder: Path, port: int) -> Iterator[int]:
     """Start the stock broker, yield its pid when it accepts connections, kill it."""
     command = stock_command(_STOCK_HEAP, jvm.MAIN, "server.properties")
     broker = process.spawn(command, folder, jvm.environ())
     try:
         wait_until(
-            lambda: ready.accepts(node.port) or broker.poll() is not None,
+            lambda: ready.accepts(port) or broker.poll() is not None,
             60,
             "The stock broker did not start.",
             every=0.01,

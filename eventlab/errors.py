@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import textwrap
+from collections.abc import Sequence
+
 
 class EventlabError(Exception):
     """Anything that eventlab refuses or cannot do; `str()` of it is the three sentences."""
@@ -21,6 +25,13 @@ def shown(value: object) -> str:
     except Exception:  # a whole number of 5000 digits has no repr
         text = f"something of type {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def instead(name: object, known: Sequence[str], look: str) -> tuple[str, str]:
+    """Return two sentences for a name that is none: those that there are, and the nearest one."""
+    near = difflib.get_close_matches(str(name), known, 1)
+    listed = textwrap.shorten(", ".join(known) or "none", 300, placeholder=" and more")
+    return f"This cluster has: {listed}.", f"Did you mean {near[0]!r}?" if near else look
 
 
 class InvalidSetting(EventlabError, ValueError):
@@ -79,8 +90,28 @@ class UnknownTopic(EventlabError, LookupError):
     """The cluster has no topic of this name."""
 
 
+class UnknownGroup(EventlabError, LookupError):
+    """The cluster has no consumer group of this name."""
+
+
+class UnreadableRecords(EventlabError):
+    """Records of a topic are corrupt, gone meanwhile, or compressed in a way not installed here."""
+
+
 class TopicMismatch(EventlabError):
     """A topic of this name exists with other settings than those asked for."""
+
+
+class FaultRefused(EventlabError):
+    """A fault was not injected: the cluster is not ours, or the node is not what it should be."""
+
+
+class HistoryUnreadable(EventlabError):
+    """A file is not a history, or it is damaged."""
+
+
+class HistoryMismatch(EventlabError):
+    """A history was recorded on another cluster than the one it should be judged on."""
 
 
 class NeverHappened(EventlabError, TimeoutError):

@@ -26,7 +26,7 @@ class Deadline:
 
 
 def wait_until(
-    condition: Callable[[], T],
+    condition: Callable[[], T | None],
     within: float | Deadline,
     otherwise: str | Callable[[], str],
     every: float = 0.02,

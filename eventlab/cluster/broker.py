@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from eventlab.cluster import control, show
@@ -86,7 +87,8 @@ class Broker:
 
     def _do(self, verb: str, within: float = 30) -> Broker:
         self._cluster.require_running()
-        control.ask(self._cluster.folder, "node", within, node_id=self.node_id, verb=verb)
+        asked = {"pid": os.getpid(), "node_id": self.node_id, "verb": verb}
+        control.ask(self._cluster.folder, "node", within, **asked)
         return self
 
     def _told(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from filelock import Timeout
 
 from eventlab import environment
-from eventlab.cluster import control, launch, ready, registry, show, topics
+from eventlab.cluster import control, launch, ready, registry, show, storage, topics
 from eventlab.cluster.admin import Admin
 from eventlab.cluster.broker import Broker, Brokers
 from eventlab.cluster.settings import Settings
@@ -47,7 +47,8 @@ class Cluster:
 
     `name` tells clusters apart; `profile` is "lab" (quick timings), "stock" (Kafka's own defaults)
     or "small" (one combined node); `properties` are broker properties under Kafka's own names;
-    `port` is that of the first broker; `data` is a folder that outlives the cluster.
+    `port` is that of the first broker; `data` is a folder that outlives the cluster; `topology` is
+    "dedicated" (a controller of its own) or "combined" (every node is broker and controller).
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class Cluster:
         properties: Mapping[str, str | int | bool] | None = None,
         port: int | None = None,
         data: str | os.PathLike[str] | None = None,
+        topology: str | None = None,
     ) -> None:
         environment.warn_of_unknown_names()
         environment.warn_of_ignored_names()
         given = {} if properties is None else properties
-        self._settings = Settings(name, brokers, profile, given, port, data)
+        self._settings = Settings(name, brokers, profile, given, port, data, topology)
         self.name = name
         self._told: dict[str, Any] | None = None
         self._admin = Admin(self._serving)
@@ -123,9 +125,13 @@ class Cluster:
 
     @property
     def controller(self) -> Broker:
-        """The node that keeps the cluster's metadata."""
-        told = self.require_running()["nodes"]
-        return next(Broker(self, n) for n in told if "controller" in n["role"])
+        """The node that keeps the cluster's metadata: of several the active one."""
+        told = [n for n in self.require_running()["nodes"] if "controller" in n["role"]]
+        if len(told) > 1:
+            root = Path(self.require_running()["settings"]["data"] or self.folder)
+            active = storage.quorum_leader(root / f"node-{n['node_id']}" / "data" for n in told)
+            told = [node for node in told if node["node_id"] == active] or told
+        return Broker(self, told[0])
 
     @property
     def admin(self) -> Any:
@@ -170,6 +176,13 @@ class Cluster:
         """Delete a topic and its records; UnknownTopic when there is none of this name."""
         topics.delete(self._admin, name)
 
+    def elect_preferred(self, topic: str) -> None:
+        """Let the first replica of each partition lead it, as at first; return when it does.
+
+        UnknownTopic; NeverHappened when one of them is not running, or not in sync.
+        """
+        topics.elect_preferred(self._admin, topic)
+
     def topics(self) -> pd.DataFrame:
         """Return topic, partitions, replication_factor, min_insync_replicas of every topic."""
         return topics.frame(self._admin)
@@ -181,9 +194,9 @@ class Cluster:
         return self._told
 
     def _serving(self) -> dict[int, str]:
-        """Return the addresses of the brokers that run, or of all when none does."""
+        """Return the brokers that run and are not cut off, or all when there is none."""
         brokers = [node for node in self.status()["nodes"] if "broker" in node["role"]]
-        running = [node for node in brokers if node["state"] == "running"]
+        running = [node for node in brokers if node["state"] == "running" and node["reachable"]]
         return {node["node_id"]: node["address"] for node in running or brokers}
 
     def _state(self) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ import psutil
 import eventlab
 from eventlab import environment
 from eventlab.cluster import control, jars, java, jvm, process, properties, ready, registry, storage
-from eventlab.cluster.nodes import Node, layout
+from eventlab.cluster.nodes import CLIENT, Node, layout
 from eventlab.cluster.prepare import Prepared, is_prepared, prepared
 from eventlab.cluster.settings import Settings
 from eventlab.errors import ClusterNotRunning, EventlabError, NotEnoughRoom, StartFailed
@@ -93,7 +93,7 @@ def end_running(name: str) -> None:
 
 
 def _refuse_no_room(settings: Settings) -> None:
-    count = 1 if settings.profile == "small" else (settings.brokers or 0) + 1
+    count = (settings.brokers or 0) + (settings.topology == "dedicated")
     need = count * _MEMORY[settings.profile or "lab"]
     have = psutil.virtual_memory().available // 2**20
     if have < need:
@@ -154,12 +154,13 @@ def _write_launch(
     kafka: jars.Kafka,
     command: list[str],
 ) -> None:
+    ports = [node.port(CLIENT) for node in nodes]
     told = {
         "backend": "embedded",
         "name": settings.name,
         "cluster_id": cluster_id,
         "kafka_version": kafka.version,
-        "bootstrap_servers": ",".join(f"127.0.0.1:{node.port}" for node in nodes if node.port),
+        "bootstrap_servers": ",".join(f"127.0.0.1:{port}" for port in ports if port),
         "settings": asdict(settings),
     }
     launch_file = {

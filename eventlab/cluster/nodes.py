@@ -6,39 +6,68 @@ import errno
 import random
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eventlab import environment
 from eventlab.cluster.settings import Settings
 from eventlab.errors import NotSupported, PortInUse
 
 CONTROLLER_ID = 100  # far from the brokers' 1, 2, 3, so that nobody takes it for one
+CLIENT, REPLICATION, CONTROLLER = "CLIENT", "REPLICATION", "CONTROLLER"
+_LISTENERS = {"broker": (CLIENT, REPLICATION), "controller": (CONTROLLER,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One of a node's listeners: the port that it advertises, and the one that its JVM binds.
+
+    Between them is a proxy of the supervisor's, so that a link can be cut.
+    """
+
+    name: str
+    port: int
+    behind: int
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One Kafka process; a port is 0 where its role has no such listener."""
+    """One Kafka process."""
 
     node_id: int
     roles: tuple[str, ...]
-    port: int
-    controller_port: int
+    listeners: tuple[Listener, ...]
 
     @property
     def role(self) -> str:
         """The roles in one word or two: broker, controller, broker+controller."""
         return "+".join(self.roles)
 
+    def port(self, name: str) -> int | None:
+        """Return the advertised port of a listener, None where the role has no such listener."""
+        return next((found.port for found in self.listeners if found.name == name), None)
+
 
 def layout(settings: Settings) -> list[Node]:
-    """Return the nodes of resolved settings, the controller first."""
+    """Return the nodes of resolved settings, the controllers first."""
     free = free_ports(settings)
     brokers = range(1, (settings.brokers or 0) + 1)
-    if settings.profile == "small":
-        return [Node(1, ("broker", "controller"), next(free), next(free))]
-    ports = {node_id: next(free) for node_id in brokers}
-    controller = Node(CONTROLLER_ID, ("controller",), 0, next(free))
-    return [controller, *(Node(n, ("broker",), port, 0) for n, port in ports.items())]
+    client = {node_id: next(free) for node_id in brokers}  # first: they may have been asked for
+
+    def node(node_id: int, *roles: str) -> Node:
+        names = [name for role in roles for name in _LISTENERS[role]]
+        ports = {CLIENT: client.get(node_id)}
+        listeners = (Listener(name, ports.get(name) or next(free), next(free)) for name in names)
+        return Node(node_id, roles, tuple(listeners))
+
+    if settings.topology == "combined":
+        return [node(node_id, "broker", "controller") for node_id in brokers]
+    return [node(CONTROLLER_ID, "controller"), *(node(n, "broker") for n in brokers)]
+
+
+def without_proxies(node: Node) -> Node:
+    """Return the node with listeners that its JVM binds itself: one that no supervisor starts."""
+    listeners = (replace(at, port=at.behind) for at in node.listeners)
+    return replace(node, listeners=tuple(listeners))
 
 
 def free_ports(settings: Settings) -> Iterator[int]:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,7 +23,7 @@ from eventlab import environment
 from eventlab.cluster import jvm, process, properties, ready, storage
 from eventlab.cluster.jars import Kafka
 from eventlab.cluster.java import Java, not_runnable
-from eventlab.cluster.nodes import Node, free_ports, layout
+from eventlab.cluster.nodes import CLIENT, CONTROLLER, Node, layout, without_proxies
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError, StartFailed
 from eventlab.waiting import Deadline, wait_until
@@ -94,7 +94,7 @@ def _write_node(folder: Path, node: Node, nodes: Sequence[Node]) -> Path:
 def _format(java: Java, kafka: Kafka, folder: Path) -> Path:
     """Let Kafka's own StorageTool format one node, and keep its checkpoint."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="format-") as work:
-        (node,) = layout(Settings(profile="small").resolved())
+        (node,) = map(without_proxies, layout(Settings(profile="small").resolved()))
         data = _write_node(Path(work), node, [node])
         line = jvm.command(java, kafka, _HEAP, None)[:-2]
         options = ["format", "-t", storage.random_id(), "-c", "server.properties"]
@@ -149,27 +149,27 @@ def _train(java: Java, kafka: Kafka, folder: Path, checkpoint: Path, progress: P
 
 def _pair() -> tuple[Node, Node]:
     """Return a combined node and a broker."""
-    free = free_ports(Settings(profile="small").resolved())
-    return (
-        Node(1, ("broker", "controller"), next(free), next(free)),
-        Node(2, ("broker",), next(free), 0),
-    )
+    settings = Settings(brokers=2, topology="combined").resolved()
+    first, second = map(without_proxies, layout(settings))
+    broker = [at for at in second.listeners if at.name != CONTROLLER]
+    return first, replace(second, roles=("broker",), listeners=tuple(broker))
 
 
 def _exercise(
     nodes: Sequence[Node], started: Sequence[subprocess.Popen[bytes]], progress: Progress
 ) -> None:
     deadline = Deadline(60)
+    ports = [node.port(CLIENT) or 0 for node in nodes]
     wait_until(
         lambda: (
-            all(ready.accepts(node.port) for node in nodes)
+            all(map(ready.accepts, ports))
             or any(jvm_process.poll() is not None for jvm_process in started)
         ),
         deadline,
         "The training nodes did not start.",
     )
     progress(3, TRAINING_SECONDS)
-    servers = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    servers = ",".join(f"127.0.0.1:{port}" for port in ports)
     ready.exercise(servers, len(nodes), deadline)
     progress(5, TRAINING_SECONDS)
 

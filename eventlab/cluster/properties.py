@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eventlab.cluster.nodes import Node
+from eventlab.cluster.nodes import CLIENT, CONTROLLER, REPLICATION, Node
 from eventlab.cluster.settings import Settings
 
 # What a learner waits for comes in seconds, and four JVMs fit a small laptop.
@@ -13,6 +13,8 @@ _LAB = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "replica.lag.time.max.ms": "5000",
+    # Leaders move when a lesson wants it, not within the next five minutes (default true).
+    "auto.leader.rebalance.enable": "false",
     # The first member of a group need not wait for others that nobody starts (default 3000).
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
@@ -38,21 +40,23 @@ def render(node: Node, nodes: Sequence[Node], settings: Settings, data: str) -> 
 
 
 def _identity(node: Node, nodes: Sequence[Node]) -> dict[str, str]:
-    listeners = [f"CLIENT://127.0.0.1:{node.port}"] if node.port else []
-    if node.controller_port:
-        listeners.append(f"CONTROLLER://127.0.0.1:{node.controller_port}")
-    voters = (f"{n.node_id}@127.0.0.1:{n.controller_port}" for n in nodes if n.controller_port)
+    voters = [(n.node_id, n.port(CONTROLLER)) for n in nodes if n.port(CONTROLLER)]
     lines = {
         "process.roles": ",".join(node.roles),
         "node.id": str(node.node_id),
-        "controller.quorum.voters": ",".join(voters),
-        "controller.listener.names": "CONTROLLER",
-        "listeners": ",".join(listeners),
-        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{port}" for n, port in voters),
+        "controller.listener.names": CONTROLLER,
+        "listeners": ",".join(f"{at.name}://127.0.0.1:{at.behind}" for at in node.listeners),
+        # The controller's too: a raft client that was cut off asks for the endpoint it advertises.
+        "advertised.listeners": ",".join(
+            f"{at.name}://127.0.0.1:{at.port}" for at in node.listeners
+        ),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:PLAINTEXT" for name in (CLIENT, REPLICATION, CONTROLLER)
+        ),
     }
-    if node.port:  # a controller alone has no broker listener to name
-        lines["advertised.listeners"] = listeners[0]
-        lines["inter.broker.listener.name"] = "CLIENT"
+    if "broker" in node.roles:  # a controller alone has no broker listener to name
+        lines["inter.broker.listener.name"] = REPLICATION
     return lines
 
 

@@ -13,6 +13,7 @@ from eventlab import environment
 from eventlab.errors import InvalidSetting, shown
 
 PROFILES = ("lab", "stock", "small")
+TOPOLOGIES = ("dedicated", "combined")  # a controller of its own; every node both
 MOST_BROKERS = 9
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KEY = re.compile(r"[a-z][a-z0-9.]{2,120}")
@@ -34,6 +35,7 @@ class Settings:
     properties: Mapping[str, str | int | bool] = field(default_factory=dict)
     port: int | None = None
     data: str | os.PathLike[str] | None = None
+    topology: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -42,6 +44,7 @@ class Settings:
         _check_properties(self.properties)
         _check_port(self.port)
         _check_data(self.data)
+        _check_topology(self.topology, self.profile)
 
     def resolved(self) -> Settings:
         """Return these settings with every default filled in."""
@@ -49,7 +52,8 @@ class Settings:
         brokers = self.brokers or (1 if profile == "small" else 3)
         data = str(Path(self.data).expanduser().absolute()) if self.data else None
         texts = {key: _text(value) for key, value in self.properties.items()}
-        return Settings(self.name, brokers, profile, texts, self.port, data)
+        topology = self.topology or ("combined" if profile == "small" else "dedicated")
+        return Settings(self.name, brokers, profile, texts, self.port, data, topology)
 
     def asked(self) -> dict[str, Any]:
         """Return only what was asked for, to compare with a running cluster."""
@@ -165,3 +169,20 @@ def _is_path(data: object) -> bool:
         return "," not in str(Path(text).expanduser().absolute())
     except RuntimeError:  # "~name" of nobody
         return False
+
+
+def _check_topology(topology: object, profile: object) -> None:
+    if topology is None:
+        return
+    if topology not in TOPOLOGIES:
+        raise InvalidSetting(
+            "There is no such topology.",
+            f"You gave {shown(topology)}.",
+            f"Use one of: {', '.join(TOPOLOGIES)}.",
+        )
+    if (profile or environment.value("EVENTLAB_PROFILE")) == "small" and topology != "combined":
+        raise InvalidSetting(
+            "The profile 'small' is a single node in both roles.",
+            f"You gave topology={topology!r}.",
+            "Leave topology out, or use profile='lab'.",
+        )

@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from eventlab import environment
@@ -48,6 +49,25 @@ def format_node(data: Path, cluster_id: str, node_id: int, checkpoint: Path | No
     text = "".join(f"{key}={value}\n" for key, value in lines.items())
     # Last: it says that the rest is there.
     environment.write_private(data / "meta.properties", text)
+
+
+def quorum_leader(datas: Iterable[Path]) -> int:
+    """Return the node_id of the active controller by what the nodes wrote of their quorum.
+
+    Each keeps the youngest epoch that it knows, and its leader, in `quorum-state` (KIP-595). Asked
+    over the network a broker forwards the question to a controller that may be cut off. -1 when
+    the youngest epoch has no leader yet.
+    """
+    states = [read for data in datas if (read := _quorum_state(data / METADATA / "quorum-state"))]
+    return max(states, default=(0, -1))[1]
+
+
+def _quorum_state(file: Path) -> tuple[int, int] | None:
+    try:
+        told = json.loads(file.read_text("utf-8"))
+        return int(told["leaderEpoch"]), int(told["leaderId"])
+    except (OSError, ValueError, KeyError):  # not written yet, or being written
+        return None
 
 
 def claim(root: Path, kafka_version: str, node_ids: list[int]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic, shown
+from eventlab.errors import InvalidSetting, TopicMismatch, UnknownTopic, instead, shown
 from eventlab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -15,15 +14,16 @@ if TYPE_CHECKING:
 
     from eventlab.cluster.admin import Admin
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's own rule for topic names
+NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's own rule for topic names
 _MOST_PARTITIONS = 1000
+_PREFERRED = 0  # Kafka's ElectionType; 1 is an unclean one
 
 
 def check(
     name: object, partitions: object, replicas: object, in_sync: object, brokers: int
 ) -> None:
     """Refuse what the cluster would refuse, before asking it."""
-    if not (isinstance(name, str) and _NAME.fullmatch(name) and name not in (".", "..")):
+    if not (isinstance(name, str) and NAME.fullmatch(name) and name not in (".", "..")):
         fix = "Use 1 to 249 ASCII letters, digits, '.', '_' or '-', such as 'orders'."
         raise InvalidSetting("A topic cannot have this name.", f"You gave {shown(name)}.", fix)
     _check_count("partitions", partitions, _MOST_PARTITIONS, "")
@@ -49,6 +49,43 @@ def _check_count(what: str, value: object, most: int, why: str) -> None:
     if type(value) is not int or not 1 <= value <= most:
         fix = f"Use a whole number from 1 to {most}{why}."
         raise InvalidSetting(f"{what} cannot be this.", f"You gave {shown(value)}.", fix)
+
+
+class Part(NamedTuple):
+    """A partition as a broker tells of it: node_ids, the leader's -1 where there is none."""
+
+    leader: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+
+
+def partitions(admin: Admin, name: str) -> dict[int, Part]:
+    """Return the partitions of a topic as a broker that runs and is not cut off tells of them.
+
+    Whoever asks while others are frozen must not wait for those.
+    """
+
+    def told(client: Any) -> dict[int, Part]:
+        node_id = next(iter(admin.serving()))
+        found: dict[int, Part] = client._manager.run(_describe, client, str(name), node_id)
+        return found
+
+    found = admin.ask(told, f"The question for '{name}'")
+    if not found:
+        raise unknown(name, sorted(admin.ask(lambda c: c.list_topics(), "The list of topics")))
+    return found
+
+
+def partition(admin: Admin, name: str, number: int) -> Part:
+    """Return one partition of a topic; InvalidSetting when it has none of this number."""
+    found = partitions(admin, name)
+    if number not in found:
+        raise InvalidSetting(
+            f"Topic '{name}' has no partition {shown(number)}.",
+            f"It has {', '.join(map(str, sorted(found)))}.",
+            "Use one of them.",
+        )
+    return found[number]
 
 
 def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> None:
@@ -94,20 +131,24 @@ def await_leaders(client: Any, name: str, brokers: Iterable[int]) -> None:
 
     def all_know() -> bool:
         told = [client._manager.run(_describe, client, name, node_id) for node_id in brokers]
-        return all(parts and min(parts) >= 0 for parts in told)
+        return all(parts and all(p.leader >= 0 for p in parts.values()) for parts in told)
 
     wait_until(all_know, 10, f"'{name}' has partitions without a leader.")
 
 
-async def _describe(client: Any, name: str, node_id: int) -> list[int]:
-    """Return the leaders of a topic's partitions as one broker knows them, none if it does not."""
+async def _describe(client: Any, name: str, node_id: int) -> dict[int, Part]:
+    """Return the partitions of a topic as one broker knows them, none if it does not."""
     from kafka.protocol.metadata import MetadataRequest
 
     topic = MetadataRequest.MetadataRequestTopic(name=name)
     request = MetadataRequest(topics=[topic], allow_auto_topic_creation=False)
     # No public method of the admin client lets one choose the broker that answers.
     (found,) = (await client._manager.send(request, node_id=node_id)).topics
-    return [part.leader_id for part in found.partitions] if not found.error_code else []
+    parts = [] if found.error_code else found.partitions
+    return {
+        part.partition_index: Part(part.leader_id, tuple(part.replica_nodes), tuple(part.isr_nodes))
+        for part in parts
+    }
 
 
 def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
@@ -130,14 +171,15 @@ def delete(admin: Admin, name: str) -> None:
     told = admin.ask(lambda client: rows(client, None), "The list of topics")
     topics = [row["topic"] for row in told]
     if name not in topics:
-        near = difflib.get_close_matches(str(name), topics, 1)
-        raise UnknownTopic(
-            f"Topic {shown(name)} does not exist.",
-            f"This cluster has: {', '.join(topics) or 'no topic'}.",
-            f"Did you mean {near[0]!r}?" if near else "Look at cluster.topics().",
-        )
+        raise unknown(name, topics)
     brokers = admin.serving()
     admin.ask(lambda client: _delete(client, name, brokers), f"The deletion of '{name}'")
+
+
+def unknown(name: object, topics: Sequence[str]) -> UnknownTopic:
+    """Return the error for a topic that is not there, with the name that is nearest."""
+    there, fix = instead(name, topics, "Look at cluster.topics().")
+    return UnknownTopic(f"Topic {shown(name)} does not exist.", there, fix)
 
 
 def _delete(client: Any, name: str, brokers: Iterable[int]) -> None:
@@ -148,6 +190,18 @@ def _delete(client: Any, name: str, brokers: Iterable[int]) -> None:
         return not any(client._manager.run(_describe, client, name, node) for node in brokers)
 
     wait_until(all_forgot, 10, f"'{name}' is still listed.")
+
+
+def elect_preferred(admin: Admin, name: str) -> None:
+    """Let the first replica of each partition lead it; return when it does (KIP-460)."""
+    numbers = sorted(partitions(admin, name))
+    what = f"The election of the preferred leaders of '{name}'"
+    admin.ask(lambda client: client.elect_leaders(_PREFERRED, {name: numbers}), what)
+
+    def all_lead() -> bool:
+        return all(part.leader == part.replicas[0] for part in partitions(admin, name).values())
+
+    wait_until(all_lead, 10, f"Not all first replicas of '{name}' lead.")
 
 
 def frame(admin: Admin) -> pd.DataFrame:

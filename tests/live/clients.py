@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from eventlab import Cluster
+from eventlab.errors import NeverHappened
+from eventlab.waiting import Deadline, wait_until
 
 
 def produce(cluster: Cluster, topic: str, count: int, start: int = 0) -> list[tuple[int, int]]:
@@ -26,7 +34,48 @@ def read_all(cluster: Cluster, topic: str) -> list[int]:
         consumer.seek_to_beginning(*parts)
         ends = consumer.end_offsets(parts)
         numbers: list[int] = []
+        deadline = Deadline(60)
         while any(consumer.position(part) < ends[part] for part in parts):
+            assert deadline.left, f"{len(numbers)} records were read, not all up to {ends}"
             for records in consumer.poll(timeout_ms=1000).values():
                 numbers += [int(record.value) for record in records]
     return sorted(numbers)
+
+
+def member(cluster: Cluster, group: str, *topics: str, **config: Any) -> KafkaConsumer:
+    """Return a consumer that has joined a group and been given partitions; who asks closes it."""
+    consumer = KafkaConsumer(
+        *topics,
+        bootstrap_servers=cluster.bootstrap_servers,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        session_timeout_ms=6000,
+        max_poll_records=1,
+        **config,
+    )
+    try:
+        joined = lambda: consumer.poll(1000) or consumer.assignment()  # noqa: E731
+        wait_until(joined, 30, f"{group} was not joined.")
+    except NeverHappened:
+        consumer.close()
+        raise
+    return consumer
+
+
+@contextmanager
+def nothing_kept_open(cluster: Cluster) -> Iterator[None]:
+    """Fail when a thread or a connection that was opened in the block outlives it.
+
+    The admin client of the cluster, which others share, is closed: it opens when it is asked.
+    """
+
+    def open_ends() -> tuple[list[str], list[Any]]:
+        cluster._admin.close()
+        connections = psutil.Process().net_connections(kind="tcp")
+        threads = [thread.name for thread in threading.enumerate()]
+        return sorted(threads), sorted((each.fd, each.laddr, each.raddr) for each in connections)
+
+    before = open_ends()
+    yield
+    wait_until(lambda: open_ends() == before, 5, lambda: f"{before} became {open_ends()}.")

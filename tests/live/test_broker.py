@@ -6,7 +6,9 @@ import psutil
 import pytest
 
 from eventlab import Cluster
-from eventlab.errors import NeverHappened, UnknownNode
+from eventlab.cluster import topics
+from eventlab.errors import NeverHappened, UnknownNode, UnknownTopic
+from eventlab.waiting import wait_until
 from tests.live.clients import produce, read_all
 
 
@@ -72,6 +74,22 @@ def test_topics_are_managed_while_a_broker_is_away(cluster, verb):
         cluster.delete_topic(name)
         broker.thaw().start()
     assert {node["state"] for node in cluster.status()["nodes"]} == {"running"}
+
+
+def test_preferred_leaders_lead_again_when_they_are_asked_to(cluster, topic):
+    """A broker that comes back follows; whichever it was, the first replicas can be elected."""
+    for node in cluster.brokers:
+        cluster.brokers[node].restart()
+        wait_until(lambda: all(len(p.isr) == 3 for p in parts(cluster, topic)), 30, "Not in sync.")
+        assert node not in {part.leader for part in parts(cluster, topic)}
+        cluster.elect_preferred(topic)
+        assert all(part.leader == part.replicas[0] for part in parts(cluster, topic))
+    with pytest.raises(UnknownTopic):
+        cluster.elect_preferred("nowhere")
+
+
+def parts(cluster, topic):
+    return topics.partitions(cluster._admin, topic).values()
 
 
 def test_topics_of_brokers_that_are_all_frozen_are_a_typed_error(name):

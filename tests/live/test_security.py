@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -42,9 +43,12 @@ def test_every_socket_is_on_loopback(cluster, topic):
             assert set(ends) <= {"127.0.0.1", "::ffff:127.0.0.1"}, (found.cmdline(), connection)
             if connection.status == psutil.CONN_LISTEN:
                 listening[connection.laddr.port] = found.pid
-    expected = {
-        int(node["address"].split(":")[1]): node["pid"] for node in cluster.status()["nodes"]
-    }
+    supervisor = cluster.status()["supervisor"]
+    pids = {node["node_id"]: node["pid"] for node in cluster.status()["nodes"]}
+    expected = {}
+    for node in json.loads((cluster.folder / "launch.json").read_text())["nodes"]:
+        for at in node["listeners"]:
+            expected |= {at["port"]: supervisor, at["behind"]: pids[node["node_id"]]}
     assert listening == expected
 
 

@@ -46,6 +46,7 @@ def test_errors_are_what_python_calls_them():
     assert issubclass(errors.InvalidSetting, ValueError)
     assert issubclass(errors.NeverHappened, TimeoutError)
     assert issubclass(errors.UnknownTopic, LookupError)
+    assert issubclass(errors.UnknownGroup, LookupError)
 
 
 def raised(path: Path):
@@ -83,6 +84,20 @@ def test_every_message_has_three_sentences(path):
 def test_a_value_is_shown_on_one_line(value, text):
     """Whatever it is: a message that cannot be made would hide what it is about."""
     assert shown(value) == text
+
+
+def test_a_name_that_is_none_is_answered_with_those_that_there_are():
+    """The nearest one where there is one, and never more than fits a sentence."""
+    assert errors.instead("ordrs", ["orders", "payments"], "Look.") == (
+        "This cluster has: orders, payments.",
+        "Did you mean 'orders'?",
+    )
+    assert errors.instead(5, [], "Look.") == ("This cluster has: none.", "Look.")
+    many, fix = errors.instead("x", [f"student-{number:03}" for number in range(500)], "Look.")
+    assert many.startswith("This cluster has: student-000, student-001,")
+    assert many.endswith("and more.")
+    assert len(many) < 400
+    assert fix == "Look."
 
 
 def test_a_value_that_takes_many_lines_takes_one():

@@ -31,7 +31,7 @@ def listener():
 def all_ports(settings: Settings) -> list[int]:
     """Return every port of a layout."""
     told = nodes.layout(settings.resolved())
-    return [port for node in told for port in (node.port, node.controller_port) if port]
+    return [port for node in told for at in node.listeners for port in (at.port, at.behind)]
 
 
 @given(brokers=some.integers(1, MOST_BROKERS), profile=some.sampled_from(["lab", "stock"]))
@@ -60,7 +60,9 @@ def test_ports_differ_and_are_of_the_range(brokers, profile, asked):
     if port and not all(nodes.is_free(port + more) for more in range(brokers)):
         return  # a neighbour is taken by somebody else
     ports = all_ports(Settings(brokers=brokers, profile=profile, port=port))
-    assert len(set(ports)) == len(ports) == brokers + 1
+    assert (
+        len(set(ports)) == len(ports) == 4 * brokers + 2
+    )  # each listener has a proxy's port and its own
     assert all(20_000 <= number <= 29_999 + MOST_BROKERS for number in ports)
     assert not asked or set(range(port, port + brokers)) <= set(ports)
 
@@ -90,7 +92,7 @@ def test_the_second_brokers_port_is_looked_at_too(listener, name):
 
 def test_a_taken_port_is_avoided_where_none_was_asked_for(listener, monkeypatch):
     """Item 17: a free one is found beside the one that is taken."""
-    monkeypatch.setenv("EVENTLAB_PORTS", f"{listener}-{listener + 20}")
+    monkeypatch.setenv("EVENTLAB_PORTS", f"{listener}-{listener + 60}")
     assert listener not in all_ports(Settings(brokers=3))
 
 

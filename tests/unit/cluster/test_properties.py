@@ -85,15 +85,23 @@ def rendered(settings: Settings) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "settings", [Settings(), Settings(profile="stock"), Settings(profile="small")], ids=str
+    "settings",
+    [
+        Settings(),
+        Settings(profile="stock"),
+        Settings(profile="small"),
+        Settings(topology="combined"),
+    ],
+    ids=str,
 )
 def test_every_listener_is_on_loopback(settings):
     """A lab has no passwords, so nobody else may reach it."""
     for told in rendered(settings):
         for key in ("listeners", "advertised.listeners"):
             for listener in told.get(key, "CLIENT://127.0.0.1:1").split(","):
-                assert re.fullmatch(r"(CLIENT|CONTROLLER)://127\.0\.0\.1:\d+", listener)
-        assert re.fullmatch(r"\d+@127\.0\.0\.1:\d+", told["controller.quorum.voters"])
+                assert re.fullmatch(r"(CLIENT|REPLICATION|CONTROLLER)://127\.0\.0\.1:\d+", listener)
+        for voter in told["controller.quorum.voters"].split(","):
+            assert re.fullmatch(r"\d+@127\.0\.0\.1:\d+", voter)
         assert told["log.dirs"] == "/data/é x"
 
 

@@ -144,3 +144,17 @@ def test_only_what_was_asked_for_is_compared():
         "brokers": 5,
         "properties": {"log.retention.ms": "true"},
     }
+
+
+@pytest.mark.parametrize("topology", ["ring", "", 3, ["combined"]])
+def test_a_topology_that_there_is_not_is_refused(topology):
+    """Two are known: a controller of its own, and nodes in both roles."""
+    with refused(InvalidSetting, "dedicated, combined"):
+        Settings(topology=topology)
+
+
+def test_a_small_cluster_is_combined():
+    """One node cannot be anything else."""
+    assert Settings(profile="small").resolved().topology == "combined"
+    with refused(InvalidSetting, "dedicated"):
+        Settings(profile="small", topology="dedicated")

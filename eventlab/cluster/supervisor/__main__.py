@@ -1,14 +1,4 @@
-"""The process that owns the JVMs of one cluster, and ends them with the last of its owners.
-
-Jupyter signals a kernel's whole process group: "Interrupt" would kill brokers that a kernel had
-started itself, "Restart" would leak them. So they belong to this process, in a session of its own.
-It takes one JSON object a line on the Unix socket `control` in the cluster's folder, answers with
-one, and watches its owners: kernels, JupyterLab, a test run.
-
-    python -m eventlab.cluster.supervisor FOLDER
-
-Standard library and psutil only: it starts in 0.1 s, and 0.1 s is what a start notices.
-"""
+"""Serve one cluster: start its nodes, answer its clients, watch its owners, end it."""
 
 from __future__ import annotations
 
@@ -18,113 +8,21 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from eventlab.cluster import process
+from eventlab.cluster.supervisor.fault import Faults
+from eventlab.cluster.supervisor.link import Links
+from eventlab.cluster.supervisor.node import Node
+from eventlab.cluster.supervisor.owner import Owner
 
 TICK = 0.25  # seconds between two looks at the owners
 GRACE = 4.0  # seconds without an owner until the end: a kernel restarts in less
-NODE_START = 120.0  # seconds; whoever asked for the start has a shorter deadline of its own
-NODE_STOP = 10.0
-_ENDED = {-signal.SIGKILL: "killed", -signal.SIGTERM: "stopped", 143: "stopped", 0: "stopped"}
 END = 5.0  # seconds that brokers get to leave the cluster in order
-
-
-class Node:
-    """One JVM: its command, its folder, and its process once it was started."""
-
-    def __init__(self, told: dict[str, Any], folder: Path, environ: dict[str, str]) -> None:
-        self.node_id: int = told["node_id"]
-        self.roles: list[str] = told["roles"]
-        self.port: int = told["port"] or told["controller_port"]
-        self.command: list[str] = told["command"]
-        self.folder, self.environ = folder, environ
-        self.process: subprocess.Popen[bytes] | None = None
-        self.ready = False
-
-    @property
-    def state(self) -> str:
-        """Starting, running, frozen, stopped (SIGTERM), killed (SIGKILL) or failed."""
-        if self.process is None:
-            return "stopped"
-        code = self.process.poll()
-        return self._living_state() if code is None else _ENDED.get(code, "failed")
-
-    def _living_state(self) -> str:
-        with contextlib.suppress(psutil.Error):
-            if psutil.Process(self.pid).status() == psutil.STATUS_STOPPED:
-                return "frozen"
-        return "running" if self.ready else "starting"
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while there is a process."""
-        alive = self.process is not None and self.process.poll() is None
-        return self.process.pid if self.process and alive else None
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `eventlab status --json` prints of it."""
-        return {
-            "node_id": self.node_id,
-            "role": "+".join(self.roles),
-            "state": self.state,
-            "pid": self.pid,
-            "address": f"127.0.0.1:{self.port}",
-        }
-
-    async def start(self) -> None:
-        """Start the JVM unless it lives, and return when it accepts connections."""
-        if self.pid is None:
-            self.ready = False
-            self.process = process.spawn(self.command, self.folder, self.environ)
-        await self.thaw()
-        end = time.monotonic() + NODE_START
-        while not self.ready and self.pid and time.monotonic() < end:
-            self.ready = await self._accepts()
-            await asyncio.sleep(0 if self.ready else 0.02)
-
-    async def _accepts(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    async def stop(self, within: float = NODE_STOP) -> None:
-        """SIGTERM, and SIGKILL when that did not end it in time."""
-        self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
-        self._signal(signal.SIGTERM)
-        await self._ended(within)
-        await self.kill()
-
-    async def kill(self) -> None:
-        """SIGKILL."""
-        self._signal(signal.SIGKILL)
-        await self._ended(NODE_STOP)
-
-    async def freeze(self) -> None:
-        """SIGSTOP."""
-        self._signal(signal.SIGSTOP)
-
-    async def thaw(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        if self.process and self.pid:  # our own child, not reaped yet: the pid cannot be another's
-            self.process.send_signal(number)
-
-    async def _ended(self, within: float) -> None:
-        end = time.monotonic() + within
-        while self.pid and time.monotonic() < end:
-            await asyncio.sleep(0.01)
+QUORUM_END = 1.0
 
 
 class Supervisor:
@@ -133,15 +31,18 @@ class Supervisor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.launch: dict[str, Any] = json.loads((folder / "launch.json").read_text("utf-8"))
+        self.links, environ = Links(), self.launch["environ"]
         self.nodes = {
-            told["node_id"]: Node(told, folder / f"node-{told['node_id']}", self.launch["environ"])
+            told["node_id"]: Node(told, folder / f"node-{told['node_id']}", environ, self.links)
             for told in self.launch["nodes"]
         }
+        self.faults = Faults(self.nodes, self.links)
         nodes = self.nodes.values()
         self.controllers = [node for node in nodes if "controller" in node.roles]
         self.brokers = [node for node in nodes if "controller" not in node.roles]
         self.owners: dict[int, Owner] = {}
         self.kept = False
+        self.mending: set[asyncio.Task[None]] = set()
         self.ending = asyncio.Event()
 
     async def run(self, told: int) -> None:
@@ -170,11 +71,17 @@ class Supervisor:
 
     async def _end(self) -> None:
         """Brokers first: they need the controller to leave, and hang for minutes without it."""
+        for task in self.mending:
+            task.cancel()
+        for link in self.links.values():
+            link.set()
         for controller in self.controllers:
             await controller.thaw()
         alone = not any(controller.pid for controller in self.controllers)
         await asyncio.gather(*(n.kill() if alone else n.stop(END) for n in self.brokers))
-        await asyncio.gather(*(controller.stop(END) for controller in self.controllers))
+        # Of a quorum that ends as a whole no node can leave in order.
+        within = END if len(self.controllers) == 1 else QUORUM_END
+        await asyncio.gather(*(controller.stop(within) for controller in self.controllers))
 
     async def _watch_owners(self) -> None:
         alone_since: float | None = None
@@ -187,6 +94,7 @@ class Supervisor:
                 self.ending.set()
             for node in self.nodes.values():
                 process.cap_log(node.folder)
+                node.close_when_gone()
             await asyncio.sleep(TICK)
 
     async def _replace(self, owner: Owner) -> None:
@@ -196,11 +104,19 @@ class Supervisor:
             self.hold(reborn)
         if reborn or not owner.kernel or time.monotonic() - owner.died > GRACE:
             self.owners.pop(owner.pid, None)
+            self._mend_of(owner.pid)
 
     def hold(self, pid: int) -> None:
         """Take a process as an owner; taking it twice is the same as once."""
         if pid not in self.owners or not self.owners[pid].alive():
             self.owners[pid] = Owner(pid)
+
+    def _mend_of(self, pid: int) -> None:
+        """Mend what an owner has left broken; nobody waits for it."""
+        numbers = [fault.number for fault in self.faults.active(pid)]
+        task = asyncio.create_task(self.faults.mend(numbers))
+        self.mending.add(task)
+        task.add_done_callback(self.mending.discard)
 
     def _write_state(self) -> None:
         """Write what a later start needs to sweep up, should this process be killed."""
@@ -221,13 +137,19 @@ class Supervisor:
 
     async def _answer(self, do: str, **given: Any) -> dict[str, Any]:
         if do == "node":
-            node = self.nodes[given["node_id"]]
-            await getattr(node, given["verb"])()
+            await self.faults.do(given["pid"], given["node_id"], given["verb"])
+            self._write_state()
+        elif do == "fault":
+            number = await self.faults.inject(given["pid"], given["fault"])
+            return self.describe() | {"number": number}
+        elif do == "mend":
+            await self.faults.mend(given["numbers"])
             self._write_state()
         elif do == "hold":
             self.hold(given["pid"])
         elif do == "release":
             self.owners.pop(given["pid"], None)
+            self._mend_of(given["pid"])
         elif do == "keep":
             self.kept = True
         elif do == "end":
@@ -242,30 +164,12 @@ class Supervisor:
             "kept": self.kept,
             "ending": self.ending.is_set(),
             "owners": sorted(pid for pid, owner in self.owners.items() if owner.alive()),
-            "nodes": [node.describe() for node in self.nodes.values()],
+            "nodes": [
+                node.describe() | {"reachable": self.links.reach(str(number), map(str, self.nodes))}
+                for number, node in self.nodes.items()
+            ],
+            "faults": self.faults.describe(),
         }
-
-
-class Owner:
-    """A process that wants the cluster to run, and the kernel it is, if it is one."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.kernel = process.kernel_file(pid)
-        self.died = 0.0
-        try:
-            self._process: psutil.Process | None = psutil.Process(pid)
-        except psutil.NoSuchProcess:
-            self._process = None
-
-    def alive(self) -> bool:
-        """Say whether it still runs; a zombie does not, and a new process of its pid is not it."""
-        with contextlib.suppress(psutil.Error):
-            found = self._process
-            if found and found.is_running() and found.status() != psutil.STATUS_ZOMBIE:
-                return True
-        self.died = self.died or time.monotonic()
-        return False
 
 
 def main() -> None:

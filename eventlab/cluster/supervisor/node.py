@@ -1,0 +1,131 @@
+"""One JVM of a cluster, and the proxies in front of its listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from eventlab.cluster import process
+from eventlab.cluster.supervisor.link import Links
+from eventlab.cluster.supervisor.proxy import Proxy
+
+NODE_START = 120.0  # seconds; whoever asked for the start has a shorter deadline of its own
+NODE_STOP = 10.0
+_ENDED = {-signal.SIGKILL: "killed", -signal.SIGTERM: "stopped", 143: "stopped", 0: "stopped"}
+
+
+class Node:
+    """One JVM: its command, its folder, its proxies, and its process once it was started."""
+
+    def __init__(
+        self, told: dict[str, Any], folder: Path, environ: dict[str, str], links: Links
+    ) -> None:
+        self.node_id: int = told["node_id"]
+        self.roles: list[str] = told["roles"]
+        self.port: int = told["listeners"][0]["port"]
+        self.proxies = [Proxy(links, str(self.node_id), at) for at in told["listeners"]]
+        self.command: list[str] = told["command"]
+        self.folder, self.environ = folder, environ
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ready = False
+
+    @property
+    def state(self) -> str:
+        """Starting, running, frozen, stopped (SIGTERM), killed (SIGKILL) or failed."""
+        if self.process is None:
+            return "stopped"
+        code = self.process.poll()
+        return self._living_state() if code is None else _ENDED.get(code, "failed")
+
+    def _living_state(self) -> str:
+        with contextlib.suppress(psutil.Error):
+            if psutil.Process(self.pid).status() == psutil.STATUS_STOPPED:
+                return "frozen"
+        return "running" if self.ready else "starting"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while there is a process."""
+        alive = self.process is not None and self.process.poll() is None
+        return self.process.pid if self.process and alive else None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `eventlab status --json` prints of it."""
+        return {
+            "node_id": self.node_id,
+            "role": "+".join(self.roles),
+            "state": self.state,
+            "pid": self.pid,
+            "address": f"127.0.0.1:{self.port}",
+        }
+
+    async def start(self) -> None:
+        """Start the JVM unless it lives, and return when it accepts connections."""
+        if self.pid is None:
+            self.close_when_gone()
+            self.ready = False
+            self.process = process.spawn(self.command, self.folder, self.environ)
+        await self.thaw()
+        await asyncio.gather(*(self._open(proxy) for proxy in self.proxies))
+        self.ready = self.pid is not None
+
+    async def _open(self, proxy: Proxy) -> None:
+        """Let connections in as soon as the JVM does: voters must reach each other to get ready."""
+        end = time.monotonic() + NODE_START
+        while self.pid and time.monotonic() < end:
+            if await _accepts(proxy.behind):
+                await proxy.open()
+                return
+            await asyncio.sleep(0.02)
+
+    def close_when_gone(self) -> None:
+        """Refuse connections when the JVM is gone, whoever ended it."""
+        if self.pid is None:
+            for proxy in self.proxies:
+                proxy.close()
+
+    async def stop(self, within: float = NODE_STOP) -> None:
+        """SIGTERM, and SIGKILL when that did not end it in time."""
+        self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
+        self._signal(signal.SIGTERM)
+        await self._ended(within)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self._signal(signal.SIGKILL)
+        await self._ended(NODE_STOP)
+        self.close_when_gone()
+
+    async def freeze(self) -> None:
+        """SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+
+    async def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self.process and self.pid:  # our own child, not reaped yet: the pid cannot be another's
+            self.process.send_signal(number)
+
+    async def _ended(self, within: float) -> None:
+        end = time.monotonic() + within
+        while self.pid and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
