@@ -1,0 +1,330 @@
+"""Each fault breaks what it says on real brokers, and is mended whatever happens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+import psutil
+import pytest
+from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
+
+from eventlab import Cluster, faults
+from eventlab.cluster.topics import partition
+from eventlab.errors import FaultRefused, InvalidSetting, UnknownNode, UnknownTopic
+from eventlab.waiting import wait_until
+from tests.live.clients import produce, read_all
+from tests.unit.refusals import refused
+
+
+@pytest.fixture
+def broken(cluster):
+    """Return a cluster that a test breaks; it must be whole before and after."""
+    assert faults.mend(cluster) == 0
+    wait_until(lambda: all(len(isr(cluster, t)) == 3 for t in topics(cluster)), 30, "ISR not full")
+    yield cluster
+    faults.mend(cluster)
+    assert states(cluster) == {"running"}
+
+
+@pytest.fixture
+def orders(broken, request):
+    """Return a topic of one partition with three replicas."""
+    name = f"f-{abs(hash(request.node.name)) % 10**8}"
+    broken.create_topic(name, partitions=1, min_insync_replicas=1)
+    yield name
+    faults.mend(broken)
+    broken.delete_topic(name)
+
+
+def topics(cluster) -> list[str]:
+    """Return the learner's topics with three replicas."""
+    frame = cluster.topics()
+    return list(frame[frame["replication_factor"] == 3]["topic"])
+
+
+def states(cluster) -> set[str]:
+    """Return the states of the nodes."""
+    return {node["state"] for node in cluster.status()["nodes"]}
+
+
+def isr(cluster, topic: str) -> set[int]:
+    """Return the in-sync replicas of partition 0, as a broker that is not cut off tells them."""
+    return set(partition(cluster._admin, topic, 0).isr)
+
+
+def leader(cluster, topic: str) -> int:
+    """Return the leader of partition 0."""
+    return partition(cluster._admin, topic, 0).leader
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        (faults.broker_stopped, "stopped"),
+        (faults.broker_killed, "killed"),
+        (faults.broker_frozen, "frozen"),
+    ],
+)
+def test_a_broker_is_broken_in_its_block_and_no_longer(broken, fault, state):
+    """SIGTERM, SIGKILL, SIGSTOP reach the process that was asked for; the block's end mends."""
+    pid = broken.brokers[2].pid
+    seen = {}
+
+    def block() -> None:
+        with fault(broken, 2) as seen["fault"]:
+            seen["state"] = broken.brokers[2].state
+            assert psutil.pid_exists(pid) is (state == "frozen")
+            assert seen["fault"].on
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        block()
+    assert seen["state"] == state
+    assert not seen["fault"].on
+    assert broken.brokers[2].state == "running"
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.leader_stopped, faults.leader_killed, faults.leader_frozen]
+)
+def test_a_leader_that_is_gone_is_replaced(broken, orders, fault):
+    """The fault finds the broker that leads; another in-sync replica takes over."""
+    old = leader(broken, orders)
+    with fault(broken, orders) as on:
+        assert f"broker {old}" in on.target
+        wait_until(lambda: leader(broken, orders) not in (old, -1), 20, "No new leader.")
+    wait_until(lambda: len(isr(broken, orders)) == 3, 30, "The old leader did not catch up.")
+
+
+def test_an_isolated_leader_is_replaced_while_clients_still_reach_it(broken, orders):
+    """The others elect a new one; the old one answers its clients as if nothing had happened."""
+    old = leader(broken, orders)
+    address = broken.brokers[old].address
+    with KafkaProducer(
+        bootstrap_servers=address, acks=1, enable_idempotence=False, metadata_max_age_ms=300_000
+    ) as producer:
+        producer.send(orders, b"before").get(10)
+        with faults.leader_isolated(broken, orders):
+            wait_until(lambda: leader(broken, orders) not in (old, -1), 20, "No new leader.")
+            assert old not in isr(broken, orders)
+            producer.send(orders, b"to the old leader").get(10)
+    wait_until(lambda: len(isr(broken, orders)) == 3, 30, "It did not come back.")
+
+
+def test_an_isolated_follower_leaves_the_isr_and_comes_back(broken, orders):
+    """Fenced after the broker session timeout; in sync again when the link is mended."""
+    follower = next(node for node in (1, 2, 3) if node != leader(broken, orders))
+    with faults.broker_isolated(broken, follower):
+        wait_until(lambda: follower not in isr(broken, orders), 20, "It stayed in sync.")
+        produce(broken, orders, 10)
+    wait_until(lambda: follower in isr(broken, orders), 30, "It did not come back.")
+    assert read_all(broken, orders) == list(range(10))
+
+
+def test_a_leader_cut_off_from_its_followers_alone_stays_leader(broken, orders):
+    """The controller still hears it: no election, and the ISR shrinks to the leader."""
+    old = leader(broken, orders)
+    others = [node for node in (1, 2, 3) if node != old]
+    with faults.partitioned(broken, [old], others):
+        wait_until(lambda: isr(broken, orders) == {old}, 30, "The ISR did not shrink.")
+        assert leader(broken, orders) == old
+    wait_until(lambda: len(isr(broken, orders)) == 3, 30, "They did not come back.")
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_clients_cut_off_from_a_broker_reach_it_again(broken, orders, refused):
+    """What is sent meanwhile waits or fails; the broker itself stays in the cluster."""
+    cut = leader(broken, orders)
+    with KafkaProducer(
+        bootstrap_servers=broken.bootstrap_servers, request_timeout_ms=2000, max_block_ms=5000
+    ) as producer:
+        producer.send(orders, b"before").get(10)
+        with faults.clients_cut(broken, cut, refused=refused):
+            waiting = producer.send(orders, b"meanwhile")
+            with pytest.raises(KafkaTimeoutError):
+                waiting.get(1)
+            assert len(isr(broken, orders)) == 3
+        assert waiting.get(30).offset == 1
+
+
+def test_a_slow_link_is_as_slow_as_asked_and_no_longer_than_asked(broken, orders):
+    """100 ms a round trip are seen in every acknowledgement, and end with the fault."""
+    with KafkaProducer(bootstrap_servers=broken.bootstrap_servers) as producer:
+        producer.send(orders, b"0").get(10)
+
+        def round_trip() -> float:
+            begun = time.monotonic()
+            producer.send(orders, b"1").get(10)
+            return time.monotonic() - begun
+
+        with faults.clients_slow(broken, latency=0.1):
+            assert min(round_trip() for _ in range(5)) >= 0.1
+        wait_until(lambda: round_trip() < 0.1, 10, "The link stayed slow.")
+
+
+def test_a_link_of_a_rate_passes_no_more(broken, orders):
+    """300 kB through 300 kB/s take a second at least."""
+    with (
+        KafkaProducer(bootstrap_servers=broken.bootstrap_servers, linger_ms=0) as producer,
+        faults.clients_slow(broken, rate=300_000),
+    ):
+        begun = time.monotonic()
+        for _ in range(300):
+            producer.send(orders, os.urandom(1000))
+        producer.flush(timeout=30)
+        assert time.monotonic() - begun > 0.8
+
+
+def test_reset_connections_are_taken_up_again(broken, orders):
+    """A client sees its connections end and makes new ones; nothing is lost with acks=all."""
+    with KafkaProducer(bootstrap_servers=broken.bootstrap_servers, retry_backoff_ms=50) as producer:
+        for number in range(200):
+            producer.send(orders, b"%d" % number)
+            if number % 50 == 0:
+                faults.connections_reset(broken, leader(broken, orders))
+        producer.flush(timeout=30)
+    assert read_all(broken, orders) == list(range(200))
+
+
+def test_frozen_followers_do_not_stop_a_leader_of_one(broken, orders):
+    """min.insync.replicas=1 and acks=1: the leader acknowledges what it alone has."""
+    address = broken.brokers[leader(broken, orders)].address
+    settings = {"acks": 1, "enable_idempotence": False}
+    with KafkaProducer(bootstrap_servers=address, **settings) as producer:
+        producer.send(orders, b"before").get(10)
+        with faults.followers_frozen(broken, orders) as on:
+            assert sorted(states(broken)) == ["frozen", "running"]
+            assert producer.send(orders, b"meanwhile").get(5).offset == 1
+    assert on.name == "followers frozen"
+
+
+def test_the_controller_can_be_killed_and_frozen(broken):
+    """Brokers go on without it; it is back when mended."""
+    for fault in (faults.controller_killed, faults.controller_frozen):
+        with fault(broken):
+            assert broken.controller.state in ("killed", "frozen")
+        assert broken.controller.state == "running"
+
+
+def test_the_active_controller_of_a_quorum_is_replaced(name):
+    """With three combined nodes the others elect another, whose epoch is higher (KIP-595)."""
+    with Cluster(name, topology="combined") as cluster:
+        assert [node["role"] for node in cluster.status()["nodes"]] == ["broker+controller"] * 3
+        old = cluster.controller.node_id
+        with faults.controller_isolated(cluster):
+            wait_until(lambda: cluster.controller.node_id != old, 30, "No new controller.")
+
+
+def test_a_rolling_restart_restarts_every_broker(broken, orders):
+    """Each is a new process, one after the other, and no acknowledged record is missing."""
+    before = {node: broker.pid for node, broker in broken.brokers.items()}
+    produce(broken, orders, 50)
+    faults.rolling_restart(broken)
+    after = {node: broker.pid for node, broker in broken.brokers.items()}
+    assert not set(before.values()) & set(after.values())
+    assert len(isr(broken, orders)) == 3
+    assert read_all(broken, orders) == list(range(50))
+
+
+def test_faults_are_remembered_with_their_times(broken):
+    """A row for each, what was done with a broker's own verbs included; NaT while it is on."""
+    broken.brokers[1].kill().start()
+    with faults.broker_frozen(broken, 3):
+        on = faults.frame(broken).iloc[-1]
+        assert (on["fault"], on["target"], on["nodes"]) == ("broker frozen", "broker 3", (3,))
+        assert on["end"] is not on["end"] or str(on["end"]) == "NaT"
+    frame = faults.frame(broken)
+    assert list(frame["fault"])[-2:] == ["broker killed", "broker frozen"]
+    assert (frame["end"] >= frame["start"]).all()
+    assert str(frame["start"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_a_fault_of_a_dead_owner_is_mended(name):
+    """Item 78: a kernel that was killed leaves nothing broken behind."""
+    code = (
+        "import sys; from eventlab import Cluster, faults\n"
+        "cluster = Cluster.start(sys.argv[1])\n"
+        "faults.broker_frozen(cluster, 1); faults.broker_isolated(cluster, 2)\n"
+        "print('broken', flush=True); sys.stdin.read()"
+    )
+    with Cluster(name) as cluster:
+        command = [sys.executable, "-c", code, name]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout.readline() == "broken\n"
+            assert cluster.brokers[1].state == "frozen"
+            child.kill()
+        wait_until(lambda: states(cluster) == {"running"}, 15, "It stayed frozen.")
+        wait_until(lambda: faults.frame(cluster)["end"].notna().all(), 15, "A link stayed cut.")
+
+
+def test_two_faults_on_one_node_end_with_the_last(broken):
+    """A block within a block: the inner one's end does not mend the outer one."""
+    with faults.broker_isolated(broken, 1):
+        with faults.partitioned(broken, [1], [2]):
+            pass
+        node = next(n for n in broken.status()["nodes"] if n["node_id"] == 1)
+        assert not node["reachable"]
+    node = next(n for n in broken.status()["nodes"] if n["node_id"] == 1)
+    assert node["reachable"]
+
+
+def test_what_cannot_be_broken_is_refused(broken, orders):
+    """Items 75, 76, 79: unknown, dead already, not ours; nothing is changed."""
+    with refused(UnknownNode, 99):
+        faults.broker_killed(broken, 99)
+    with refused(UnknownNode, 7):
+        faults.partitioned(broken, [1], [7])
+    with refused(InvalidSetting, [1]):
+        faults.partitioned(broken, [1], [1])
+    with refused(UnknownTopic, orders[:-1], within=5):
+        faults.leader_killed(broken, orders[:-1])
+    with refused(InvalidSetting, 5, within=5):
+        faults.leader_killed(broken, orders, partition=5)
+    for slow in ({}, {"latency": -1}, {"rate": "fast"}, {"latency": float("nan")}):
+        with refused(InvalidSetting):
+            faults.clients_slow(broken, **slow)
+    with refused(FaultRefused, "localhost:9092"):
+        faults.broker_killed("localhost:9092", 1)
+    with faults.broker_killed(broken, 1):
+        with refused(FaultRefused, "killed"):
+            faults.broker_killed(broken, 1)
+        with refused(FaultRefused, "killed"):
+            faults.broker_frozen(broken, 1)
+
+
+def test_the_last_broker_can_be_killed_with_a_warning(name):
+    """Item 75: it is allowed, and told."""
+    with Cluster(name, profile="small") as cluster:
+        with pytest.warns(UserWarning, match="No broker"), faults.broker_killed(cluster, 1):
+            assert states(cluster) == {"killed"}
+        assert states(cluster) == {"running"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            faults.connections_reset(cluster, 1)
+
+
+def test_a_storm_is_repeated_by_its_seed(broken, orders, capsys):
+    """The plan is a function of the seed, which is printed; acks=all loses nothing in it."""
+    with faults.storm(broken, kinds=["broker killed", "clients cut off"]) as storm:
+        acknowledged = [produce(broken, orders, 20, start=20 * n) for n in range(30)]
+    assert f"seed={storm.seed})" in capsys.readouterr().out
+    assert faults.storm(broken, storm.seed, kinds=["broker killed", "clients cut off"]).plan.equals(
+        storm.plan
+    )
+    assert storm.errors == []
+    assert states(broken) == {"running"}
+    assert len(read_all(broken, orders)) == 20 * len(acknowledged)
+
+
+def test_a_kind_of_fault_that_there_is_not_is_refused(broken):
+    """The message lists those that there are."""
+    for kinds in (["earthquake"], []):
+        with refused(InvalidSetting, "broker killed, broker frozen"):
+            faults.storm(broken, kinds=kinds)
