@@ -1,0 +1,202 @@
+"""How brokers are asked: all at once, each for a short time, on connections that end with a call.
+
+KafkaAdminClient asks one broker after the other and gives no answer at all when one is missing.
+So observation stands on what that client stands on itself, kafka-python's connection manager: a
+broker that is frozen costs a second, and what the others know is known. `messages` has what is
+asked. Nothing private of kafka-python is used.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.future import Future
+from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+
+from eventlab.cluster import ready
+from eventlab.cluster.cluster import Cluster
+from eventlab.errors import InvalidSetting, shown
+from eventlab.observe import messages
+from eventlab.waiting import Deadline, wait_until
+
+WITHIN = 5.0  # seconds until some broker has to have answered
+SILENCE = 1.0  # seconds that one broker is waited for: a frozen one must not hide the others
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})")
+
+Answers = dict[Any, list[Any]]
+
+
+class Client:
+    """Connections to the brokers of a cluster; whoever opens it closes it.
+
+    `unknown` has a sentence for each broker or partition that could not be asked, `informed` the
+    brokers that have answered, the best informed first; both are those of one look.
+    """
+
+    def __init__(self, cluster: Cluster | str) -> None:
+        self.cluster = cluster
+        self.unknown: dict[Any, str] = {}
+        self.informed: list[int] = []
+        self._met = False
+        self._owed: dict[Any, Future] = {}
+        config = {
+            "bootstrap_servers": addresses(cluster),
+            "client_id": "eventlab-observe",
+            "reconnect_backoff_max_ms": 500,
+            "request_timeout_ms": int(Deadline(4).seconds * 1000),
+            "socket_connection_setup_timeout_ms": int(Deadline(2).seconds * 1000),
+            "receive_message_max_bytes": 100_000_000,
+        }
+        ready.quiet_client()
+        self._net = NetworkSelector(**config)
+        self._manager = KafkaConnectionManager(self._net, **config)
+        self._net.start()
+
+    def close(self) -> None:
+        """End the connections and their thread; a question that is under way fails."""
+        self._manager.close()
+        self._net.close()
+
+    def everyone(self, question: Callable[[], list[Any]]) -> Answers:
+        """Ask every broker the same; return the answers of those who gave all.
+
+        Asked again until one answers: ClusterNotRunning when the cluster has ended meanwhile,
+        NeverHappened when all are silent.
+        """
+
+        def answers() -> Answers:
+            asked = {node: [messages.cluster(), *question()] for node in self._brokers()}
+            told = self.ask(asked)
+            if not told and isinstance(self.cluster, Cluster):
+                self.cluster.status()
+            fenced, there = messages.fenced(first for first, *_ in told.values())
+            self._met = there == set(asked)
+            # A broker that is cut off goes on telling what it knew; the others say it is fenced.
+            self.informed = sorted(told, key=lambda node: fenced[node])
+            return {node: rest for node, (_, *rest) in told.items()}
+
+        return wait_until(answers, WITHIN, "No broker of the cluster answered.")
+
+    def ask(self, questions: Mapping[Any, Sequence[Any]]) -> Answers:
+        """Ask each broker its questions, all at once; return the answers of those who gave all."""
+        answers, silent = self._net.run(self._gather, questions, Deadline(SILENCE))
+        for node, error in silent.items():
+            why = type(error).__name__
+            self.unknown.setdefault(node, f"Broker {node} did not answer ({why}).")
+        return {node: told for node, told in answers.items() if node not in silent}
+
+    async def _gather(
+        self, questions: Mapping[Any, Sequence[Any]], deadline: Deadline
+    ) -> tuple[Answers, dict[Any, KafkaError]]:
+        sent = [(node, self._send(node, one)) for node, each in questions.items() for one in each]
+        answers: Answers = {node: [] for node in questions}
+        silent: dict[Any, KafkaError] = {}
+        for node, future in sent:
+            try:
+                answers[node].append(await self._manager.wait_for(future, deadline.left * 1000))
+            except KafkaError as error:
+                silent.setdefault(node, error)
+                if not future.is_done:
+                    self._owed[node] = future
+        return answers, silent
+
+    def _send(self, node: Any, question: Any) -> Future:
+        """Send a question, unless the broker owes an answer still: none is waited for twice."""
+        if node in self._owed and not self._owed[node].is_done:
+            return Future().failure(KafkaTimeoutError("an answer is owed"))
+        try:  # no refresh of its own after an error: each look asks who is there
+            connection = self._manager.get_connection(node, refresh_metadata_on_err=False)
+            return connection.send_request(question)
+        except KafkaError as error:  # it was tried a moment ago, or is no broker any more
+            return Future().failure(error)
+
+    def _brokers(self) -> list[Any]:
+        """Return the ids of the brokers, asked of the given addresses at first."""
+        if not self._met:
+            self._net.run(self._meet, Deadline(SILENCE))
+        return [broker.node_id for broker in self._manager.cluster.brokers()]
+
+    async def _meet(self, deadline: Deadline) -> None:
+        """Learn from whoever answers first."""
+        cluster, met = self._manager.cluster, Future()
+        given = [broker.node_id for broker in cluster.bootstrap_brokers()]
+        for node in [*given, *(broker.node_id for broker in cluster.brokers())]:
+            sent = self._send(node, messages.brokers())
+            sent.add_callback(lambda answer: met.is_done or met.success(answer))
+        try:
+            cluster.update_metadata(await self._manager.wait_for(met, deadline.left * 1000))
+        except KafkaError:
+            return
+        for node in given:  # from here on each is asked under its own id
+            self._manager.close(node)
+
+    def consumer(
+        self, nodes: Iterable[Any], deadline: Deadline, config: dict[str, Any]
+    ) -> KafkaConsumer:
+        """Return a KafkaConsumer of no group, led to these brokers; the caller closes it."""
+        brokers = map(self._manager.cluster.broker_metadata, nodes)
+        made: list[KafkaNetClient] = []
+
+        def client(**config: Any) -> KafkaNetClient:
+            made.append(KafkaNetClient(**config))
+            return made[0]
+
+        try:
+            return KafkaConsumer(
+                bootstrap_servers=[f"{broker.host}:{broker.port}" for broker in brokers],
+                client_id="eventlab-observe",
+                bootstrap_timeout_ms=int(deadline.left * 1000),
+                reconnect_backoff_max_ms=500,
+                auto_offset_reset="none",
+                max_poll_records=1000,
+                kafka_client=client,
+                **config,
+            )
+        except KafkaError:  # its thread would stay (seen with kafka-python 3.0.12)
+            made[0].close()
+            raise
+
+
+@contextmanager
+def opened(cluster: Cluster | str | Client) -> Iterator[Client]:
+    """Give a client of the cluster, closed afterwards; a client is used as it is.
+
+    Warns of what could not be learned, in the line that called the caller.
+    """
+    if isinstance(cluster, Client):
+        cluster.unknown, cluster.informed = {}, []
+        yield cluster
+        return
+    client = Client(cluster)
+    try:
+        yield client
+    finally:
+        client.close()
+    for sentence in client.unknown.values():
+        warnings.warn(sentence, stacklevel=4)
+
+
+def addresses(cluster: object) -> str:
+    """Return the addresses of the brokers; InvalidSetting for what is no cluster."""
+    if isinstance(cluster, Cluster):
+        return cluster.bootstrap_servers
+    if not isinstance(cluster, str) or not all(map(_is_address, cluster.split(","))):
+        raise InvalidSetting(
+            "This is no cluster.",
+            f"You gave {shown(cluster)}.",
+            "Give a Cluster, or the addresses of brokers such as '127.0.0.1:9092'.",
+        )
+    return cluster
+
+
+def _is_address(text: str) -> bool:
+    found = _ADDRESS.fullmatch(text.strip())
+    return found is not None and 1 <= int(found[1]) <= 65535
