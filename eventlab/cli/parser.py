@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventlab import __version__
-from eventlab.cli import checkout, cluster, doctor, lab
+from eventlab.cli import checkout, cluster, doctor, lab, matrix
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -71,6 +71,16 @@ def _lab_commands(commands: Commands) -> None:
     bench.add_argument("figure", nargs="?", metavar="NAME", help="which benchmark (default: all)")
     bench.add_argument("--runs", type=int, metavar="N", help="runs each (default: its own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object a line")
+    faults = _add(
+        commands, "matrix", matrix.matrix, "play the fault matrix and judge it", "matrix F1 F12"
+    )
+    faults.add_argument("rows", nargs="*", metavar="ROW", help="which rows (default: all)")
+    faults.add_argument("--list", action="store_true", help="say what the rows are, play none")
+    faults.add_argument("--runs", type=int, default=1, metavar="N", help="of each (default: 1)")
+    faults.add_argument("--records", type=int, default=5000, metavar="N", help="default: 5000")
+    faults.add_argument("--seed", type=int, help="repeats a run (default: a new one, printed)")
+    faults.add_argument("--save", metavar="FILE", help="write every run to a CSV file")
+    faults.add_argument("--json", action="store_true", help="print one JSON object a row")
     build = _add(
         commands, "build", checkout.build, "make notebooks/ from lessons/", "build --check"
     )
