@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-NAMES = ["fresh", "imports", "start", "volume"]
+NAMES = ["charts", "faults", "fresh", "history", "imports", "observe", "start", "volume"]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,14 @@ def inside(*tops: str) -> list[Path]:
     return found
 
 
+def below(path: Path, *tops: str) -> set[str]:
+    """Return what a module imports of these parts."""
+    return {name for name in imports(path) if is_below(name, *tops)}
+
+
+ERRORS = "eventlab.errors"
+
+
 @pytest.mark.parametrize("path", inside("eventlab.orders"), ids=name_of)
 def test_orders_know_nothing_but_python(path):
     """The order system can be read, and tested, without a cluster."""
@@ -72,12 +81,56 @@ def test_orders_know_nothing_but_python(path):
     }
 
 
-def test_charts_know_nothing_of_kafka():
-    """A DataFrame in, Axes out: a chart of anything with these columns."""
-    (path,) = inside("eventlab.charts")
+@pytest.mark.parametrize("path", inside("eventlab.charts"), ids=name_of)
+def test_charts_know_nothing_of_kafka(path):
+    """A DataFrame in, Axes out: a chart of anything with these columns, and never pyplot."""
+    others = {name for name in imports(path) if not is_standard(name)}
+    known = ("eventlab.charts", "eventlab.errors", "matplotlib", "numpy", "pandas")
+    assert others == {name for name in others if is_below(name, *known)}
+    assert not {name for name in others if is_below(name, "matplotlib.pyplot")}
+
+
+@pytest.mark.parametrize("path", inside("eventlab.observe"), ids=name_of)
+def test_observation_knows_the_cluster_and_nothing_above(path):
+    """It looks, and leaves it to others to draw, to break and to judge what it saw."""
+    allowed = ("eventlab.observe", "eventlab.cluster", "eventlab.errors", "eventlab.waiting")
     ours = {name for name in imports(path) if is_below(name, "eventlab")}
-    assert ours == {"eventlab.errors"}
-    assert not {name for name in imports(path) if is_below(name, "kafka")}
+    assert ours == {name for name in ours if is_below(name, *allowed)}
+    assert not {name for name in imports(path) if is_below(name, "matplotlib")}
+
+
+def test_few_modules_of_observation_know_the_client():
+    """How brokers are asked, what they are asked, how topics are read; nothing private of it."""
+    knowing = {
+        name_of(path).removeprefix("eventlab.observe."): path
+        for path in inside("eventlab.observe")
+        if any(is_below(name, "kafka") for name in imports(path))
+    }
+    assert set(knowing) == {"client", "messages", "group_messages", "reading"}
+    for path in knowing.values():
+        private = {name for name in imports(path) if is_below(name, "kafka") and "._" in name}
+        reached = re.findall(r"(?:_manager|_net|consumer|cluster)\._\w+", path.read_text("utf-8"))
+        assert (private, reached) == (set(), [])
+
+
+HISTORY = "eventlab.history"
+JUDGE = tuple(f"{HISTORY}.{name}" for name in ("judge", "tables", "frames", "words"))
+
+
+@pytest.mark.parametrize("path", inside(*JUDGE), ids=name_of)
+def test_the_judge_knows_tables_of_numbers_alone(path):
+    """A history of any client, cluster or file can be judged: no kafka, no cluster, no recorder."""
+    ours = {name for name in imports(path) if not is_standard(name)}
+    assert not {name for name in ours if not is_below(name, *JUDGE, "numpy", "pandas", ERRORS)}
+
+
+def test_of_the_history_only_the_clients_of_the_judge_know_the_cluster():
+    """And nothing of it knows charts, faults or lessons."""
+    known = {name_of(path) for path in inside(HISTORY) if below(path, "eventlab.cluster")}
+    assert known == {f"{HISTORY}.clients"}
+    allowed = (HISTORY, ERRORS, "eventlab.cluster", "eventlab.waiting", "eventlab.progress")
+    for path in inside(HISTORY):
+        assert {name for name in below(path, "eventlab") if not is_below(name, *allowed)} == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -104,18 +157,28 @@ def test_the_cluster_knows_nothing_of_lessons_and_orders(path):
     assert not {name for name in imports(path) if is_below(name, *upper)}
 
 
-@pytest.mark.parametrize("name", ["supervisor", "process"])
-def test_the_supervisor_needs_python_and_psutil_alone(name):
+@pytest.mark.parametrize(
+    "path", inside("eventlab.cluster.supervisor", "eventlab.cluster.process"), ids=name_of
+)
+def test_the_supervisor_needs_python_and_psutil_alone(path):
     """It starts in a tenth of a second, and stays in memory as long as the cluster."""
-    (path,) = inside(f"eventlab.cluster.{name}")
     others = {found for found in imports(path) if not is_standard(found)}
-    assert others <= {"psutil", "eventlab.cluster", "eventlab.cluster.process"}
-    code = f"import eventlab.cluster.{name}, sys; print(*sys.modules)"
+    allowed = ("psutil", "eventlab.cluster.process", "eventlab.cluster.supervisor")
+    assert {f for f in others if not is_below(f, *allowed)} <= {"eventlab.cluster"}
+    code = f"import {name_of(path)}, sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     heavy = {"kafka", "pandas", "numpy", "filelock", "platformdirs", "jgo", "eventlab.errors"}
     assert not set(done.stdout.split()) & heavy
+
+
+def test_faults_know_the_cluster_alone():
+    """Hands do not need eyes: charts and observations are made elsewhere."""
+    allowed = ("eventlab.cluster", "eventlab.errors", "eventlab.progress", "eventlab.waiting")
+    for path in inside("eventlab.faults"):
+        ours = {name for name in imports(path) if is_below(name, "eventlab")}
+        assert not {name for name in ours if not is_below(name, "eventlab.faults", *allowed)}
 
 
 def test_the_reader_of_this_test_sees_imports_wherever_they_are(tmp_path):

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 import eventlab
-from eventlab import charts, errors, orders
+from eventlab import charts, errors, history, orders
+from eventlab.history.judge.verdict import Verdict
 
 MOST = 12
-PINNED = {"Broker": "class", "Cluster": "class", "EventlabError": "class"}
+PINNED = {"Broker": "class", "Cluster": "class", "EventlabError": "class"} | dict.fromkeys(
+    ("charts", "faults", "history", "observe"), "module"
+)
 
 
 def test_the_public_names_are_pinned():
@@ -27,7 +30,7 @@ def test_the_public_names_are_pinned():
 
 def test_a_name_that_is_none_is_answered_with_those_there_are():
     """A typo is answered with the list."""
-    with pytest.raises(AttributeError, match=r"Clutser.*Broker, Cluster, EventlabError"):
+    with pytest.raises(AttributeError, match=r"Clutser.*Broker, Cluster, EventlabError, charts"):
         _ = eventlab.Clutser
 
 
@@ -39,6 +42,10 @@ def documented() -> list[tuple[str, Any]]:
         for member, value in vars(found[name]).items():
             if not member.startswith("_") and (callable(value) or isinstance(value, property)):
                 found[f"{name}.{member}"] = getattr(found[name], member)
+    for member in [*vars(history.Run), *vars(Verdict)]:
+        if not member.startswith("_"):
+            owner = history.Run if member in vars(history.Run) else Verdict
+            found[f"{owner.__name__}.{member}"] = getattr(owner, member)
     for module in (charts, orders, errors):
         for name, value in vars(module).items():
             ours = inspect.isclass(value) or inspect.isfunction(value)
