@@ -121,8 +121,9 @@ sent.topic, sent.partition, sent.offset
 #
 # - `send()` only hands the record to a thread in the background.
 #   It returns a promise, and `.get(timeout=10)` waits until the promise is kept.
-# - [`acks="all"`](https://kafka.apache.org/documentation/#producerconfigs_acks) asks for the answer
-#   to come when all brokers that keep up with this partition have the record, not just one.
+# - `acks="all"` asks for the answer to come when all brokers that keep up with this partition have
+#   the record, not just one
+#   ([`acks`](https://kafka.apache.org/44/configuration/producer-configs/#producerconfigs_acks)).
 # - `with` closes the producer, and closing sends whatever is still waiting.
 
 # %% [markdown]
@@ -173,13 +174,13 @@ print("the record again:", second is not None and second.value == record.value)
 # **Reading takes nothing away.**
 # Kafka is a log, not a queue: each reader keeps its own place in it, and the log does not care.
 # Records go when they get too old, or when the log gets too large
-# ([`retention.ms` and `retention.bytes`](https://kafka.apache.org/documentation/#topicconfigs_retention.ms)).
+# ([`retention.ms` and `retention.bytes`](https://kafka.apache.org/44/configuration/topic-configs/#topicconfigs_retention.ms)).
 
 # %% [markdown]
 # ## One address in, another one out
 #
 # For each partition, one broker is the **leader**: it alone takes what producers write
-# ([replication](https://kafka.apache.org/documentation/#replication)).
+# ([replication](https://kafka.apache.org/44/design/design/#replication)).
 # Ask the cluster who leads what, and pick a broker that does *not* lead our record's partition:
 
 # %%
@@ -236,7 +237,7 @@ pd.DataFrame(cluster.admin.describe_cluster()["brokers"])[["broker_id", "host", 
 # The bootstrap address was right, or there would have been no answer.
 # But the brokers advertised a name that means something only inside the container.
 # The setting to look at is
-# [`advertised.listeners`](https://kafka.apache.org/documentation/#brokerconfigs_advertised.listeners).
+# [`advertised.listeners`](https://kafka.apache.org/44/configuration/broker-configs/#brokerconfigs_advertised.listeners).
 
 # %% [markdown]
 # ## Where Kafka put it
@@ -312,9 +313,27 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 if len(keys) <= 2:
     print("Not attempted yet: the topic holds what the lesson sent, and nothing else.")
 else:
-    assert b"me" in keys, f"There is a new record, but its key is {keys[-1]!r}, not b'me'."
+    assert b"me" in keys, f"There is a new record, but no key b'me': the keys are {set(keys)}."
     print("Correct: your record is in the log, and stays there.")
 # > Not attempted yet: the topic holds what the lesson sent, and nothing else.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `send` is what you need, as in *Send it*, and there it was told a topic, a key and a value.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `producer.send("first-light", key=..., value=...)`, and both are bytes: `b"..."`.
+# The end of the `with` block waits until it has been sent.
+#
+# </details>
+
+# %% id="ch00-own-record-swapped" tags=["mutant"]
+with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+    producer.send("first-light", key=b"hello", value=b"me").get(timeout=10)
+# > There is a new record, but no key b'me'
 
 # %% id="ch00-own-record-solution" tags=["solution"]
 with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
@@ -344,6 +363,26 @@ else:
     assert found.offset == 1, f"This is the record at offset {found.offset}, not at 1."
     print("Correct. It says:", found.value.decode())
 # > Not attempted yet: `found` is None.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# A consumer that has been told with `assign` what to read can be told with `seek` where to go on.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `consumer.assign([partition])`, then `consumer.seek(partition, 1)`, then `next(consumer)`.
+#
+# </details>
+
+# %% id="ch00-seek-from-one" tags=["mutant"]
+partition = TopicPartition("first-light", sent.partition)
+
+with KafkaConsumer(**address, **from_the_start) as consumer:
+    consumer.assign([partition])
+    found = next(consumer)  # "the first is number 1"
+# > This is the record at offset 0, not at 1.
 
 # %% id="ch00-seek-solution" tags=["solution"]
 partition = TopicPartition("first-light", sent.partition)
@@ -392,7 +431,7 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 #
 # Yes.
 # The address you give is
-# [for the first question only](https://kafka.apache.org/documentation/#producerconfigs_bootstrap.servers).
+# [for the first question only](https://kafka.apache.org/44/configuration/producer-configs/#producerconfigs_bootstrap.servers).
 # Give two or three all the same: with only one, and that one down when the client *starts*, there
 # is nobody to ask.
 #

@@ -23,7 +23,7 @@
 #
 # One log on one machine can be no faster than that machine.
 # So Kafka cuts a topic into
-# [partitions](https://kafka.apache.org/documentation/#intro_concepts_and_terms):
+# [partitions](https://kafka.apache.org/44/getting-started/introduction/#main-concepts-and-terminology):
 # each is a log of its own, and each can be led by another broker.
 # Three brokers can then work at the same time, and so can three readers.
 #
@@ -344,6 +344,42 @@ else:
     print("Correct: your keys reach all three partitions.")
 # > Not attempted yet: the topic exercise-03 is empty.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `partition_of` tells of any key where it will land, before you send it.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# Try `key-0`, `key-1`, `key-2` and so on, and keep one key for each partition.
+#
+# </details>
+
+# %% id="ch03-one-each-keyless" tags=["mutant"]
+with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+    for _ in range(100):  # "without a key they go round in turn"
+        producer.send("exercise-03", value=b"here I am")
+# > There is a record without a key
+
+# %% id="ch03-one-each-forced" tags=["mutant"]
+cluster.create_topic(
+    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
+)
+with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+    for partition in range(3):
+        producer.send("exercise-03", key=b"key", value=b"here I am", partition=partition)
+# > There is a record that its key would not have put where it is.
+
+# %% id="ch03-one-each-one-key" tags=["mutant"]
+cluster.create_topic(
+    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
+)
+with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+    for _ in range(3):  # "a key is only a label"
+        producer.send("exercise-03", key=b"key", value=b"here I am")
+# > Only partitions
+
 # %% id="ch03-one-each-solution" tags=["solution"]
 cluster.create_topic(
     "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
@@ -374,6 +410,26 @@ else:
     print(f"Correct: {moved / len(landed):.0%} would move, to gain one partition.")
 # > Not attempted yet: `moved` is None.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `partition_of(key, 4)` is where a key would land, `landed["partition"]` is where it is.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `landed["key"].map(lambda key: partition_of(key, 4))` is a column: compare it with the other.
+#
+# </details>
+
+# %% id="ch03-moved-stayed" tags=["mutant"]
+moved = int((landed["key"].map(lambda key: partition_of(key, 4)) == landed["partition"]).sum())
+# > That many stay where they are.
+
+# %% id="ch03-moved-a-quarter" tags=["mutant"]
+moved = len(landed) // 4  # "only what the new partition gets"
+# > It is not 2500.
+
 # %% id="ch03-moved-solution" tags=["solution"]
 moved = int((landed["key"].map(lambda key: partition_of(key, 4)) != landed["partition"]).sum())
 
@@ -402,6 +458,28 @@ else:
     assert [found.key.decode()] == list(sent["key"]), "This is not what was acknowledged there."
     print(f"Correct: customer {found.key.decode()}, as the acknowledgement said.")
 # > Not attempted yet: `found` is None.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `partitions[1]` is partition 1 of the topic, and the two methods are those of lesson 00.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `consumer.assign([partitions[1]])`, then `consumer.seek(partitions[1], 1000)`.
+#
+# </details>
+
+# %% id="ch03-address-topic-wide" tags=["mutant"]
+with KafkaConsumer(
+    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
+) as consumer:
+    consumer.assign(partitions)
+    for partition in partitions:  # "offset 1000 is one place in the topic"
+        consumer.seek(partition, 1000)
+    found = next(record for record in consumer if record.partition != 1)
+# > This record lies at partition, offset (
 
 # %% id="ch03-address-solution" tags=["solution"]
 with KafkaConsumer(

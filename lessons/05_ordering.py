@@ -15,7 +15,7 @@
 # - choose the key that keeps a story together, and see what happens without it,
 # - measure order instead of believing in it: with a chart, with a count, and with a verdict.
 #
-# **Time** 30 minutes.
+# **Time** 40 minutes.
 # **You need** lessons 00 and 03.
 
 # %% [markdown]
@@ -113,9 +113,9 @@ reads.groupby("partition")["producer_seq"].agg(list).to_dict()
 
 # %% [markdown]
 # **Each partition is in order, and nothing else is.**
-# A consumer of three partitions reads three logs, and
-# [no rule](https://kafka.apache.org/documentation/#intro_concepts_and_terms) says from which it
-# takes the next record.
+# That is all Kafka
+# [guarantees](https://kafka.apache.org/44/getting-started/introduction/#main-concepts-and-terminology).
+# A consumer of three partitions reads three logs, and it may take the next record from any of them.
 
 # %% [markdown]
 # ## A thousand orders
@@ -124,9 +124,9 @@ reads.groupby("partition")["producer_seq"].agg(list).to_dict()
 
 
 # %% id="helpers"
-def send(run, topic, key_of):
+def send(run, topic, key_of, partitions=3):
     """Send all orders, in their order, under the key that `key_of` gives each."""
-    cluster.create_topic(topic, partitions=3, **replicated)
+    cluster.create_topic(topic, partitions=partitions, **replicated)
     with run.producer(KafkaProducer(**address, **safely)) as producer:
         for order in orders:
             producer.send(topic, key=key_of(order), value=order.to_json())
@@ -206,6 +206,37 @@ verdict.outcome, verdict.counts["acknowledged"], verdict.counts["in_log"]
 # > ('valid', 1000, 1000)
 
 # %% [markdown]
+# ## One, three, six
+#
+# > **Predict.**
+# > The same orders under the same keys, in a topic of one, of three and of six partitions.
+# > How many are read late, across partitions and within a key?
+# > Six numbers, and for four of them you need not guess.
+
+# %% id="one-three-six"
+late = {}
+for partitions in (1, 3, 6):
+    several = history.record(f"{partitions} partitions")
+    send(several, "several-05", lambda order: order.customer_id.encode(), partitions)
+    chart = charts.ordering(read(several, "several-05"))
+    late[partitions] = charts.describe(chart).table[["across", "in_key"]].sum()
+
+pd.DataFrame(late).T.rename_axis("partitions")
+
+# %%
+print("late in one partition:", int(late[1]["across"]))
+print("late within a key:", [int(counts["in_key"]) for counts in late.values()])
+print("late across three, across six:", late[3]["across"] > 0, late[6]["across"] > 0)
+# > late in one partition: 0
+# > late within a key: [0, 0, 0]
+# > late across three, across six: True True
+
+# %% [markdown]
+# With one partition a topic *is* in order, since it is one log.
+# That is why the myth lives: on a laptop with one partition it looks true.
+# The keys do not care how many there are.
+
+# %% [markdown]
 # ## Could one not sort by time?
 #
 # Each record has a timestamp, so the reader might put everything back in order.
@@ -225,8 +256,8 @@ print("each has a time of its own:", stored["time"].is_unique)
 # A timestamp has milliseconds, and a producer sends many records in one.
 #
 # It is worse than that.
-# The time is not Kafka's: the *producer* [writes it](https://kafka.apache.org/documentation/#topicconfigs_message.timestamp.type),
-# by the clock of its own machine.
+# The time is not Kafka's: the *producer* writes it, by the clock of its own machine
+# ([`message.timestamp.type`](https://kafka.apache.org/44/configuration/topic-configs/#topicconfigs_message.timestamp.type)).
 #
 # > **Predict.**
 # > A producer whose clock is an hour slow sends one more order.
@@ -276,7 +307,8 @@ order_lost
 charts.describe(order_lost)
 
 # %% [markdown]
-# Every red point is an order that was read after a *later* order of the same customer.
+# Every red cross is an order that was read after a *later* order of the same customer.
+# A line joins it to that one, for some of them.
 # The customers with many orders suffer most, and those are the ones the shop likes best.
 
 # %%
@@ -363,8 +395,9 @@ witnesses[witnesses["place"] == 0][columns].head()
 #
 # - **A retry.**
 #   Without idempotence a batch that is sent again may
-#   [land behind its successor](https://kafka.apache.org/documentation/#producerconfigs_max.in.flight.requests.per.connection).
-#   With `enable_idempotence=True`, as here, the broker refuses what is out of turn.
+#   [land behind its successor](https://kafka.apache.org/44/configuration/producer-configs/#producerconfigs_max.in.flight.requests.per.connection).
+#   With `enable_idempotence=True`, as here, the order is
+#   [kept](https://kafka.apache.org/44/configuration/producer-configs/#producerconfigs_enable.idempotence).
 # - **More partitions.**
 #   The same key, divided by another number, lands elsewhere (lesson 11).
 # - **Two writers of one key.**
@@ -406,6 +439,44 @@ else:
     print("Correct: one partition, one order, whoever reads.")
 # > Not attempted yet: the topic total-05 is empty.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Only records of *one* partition have an order.
+# Two ways lead there.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# Change `partitions=6`, or give all orders the same key.
+# And send `orders[:100]` in the order of the list.
+#
+# </details>
+
+# %% id="ch05-total-keyed" tags=["mutant"]
+cluster.create_topic("total-05", partitions=6, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for order in orders[:100]:  # "the key keeps the order"
+        producer.send("total-05", key=order.customer_id.encode(), value=order.to_json())
+# > They lie in the partitions
+
+# %% id="ch05-total-sorted" tags=["mutant"]
+cluster.create_topic("total-05", partitions=1, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for order in sorted(orders[:100], key=lambda order: order.customer_id):
+        producer.send("total-05", value=order.to_json())
+# > One partition, but not in the order of the list.
+
+# %% id="ch05-total-twice" tags=["mutant"]
+cluster.create_topic("total-05", partitions=1, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for order in 2 * orders[:100]:  # "to be certain that it arrives"
+        producer.send("total-05", value=order.to_json())
+# > The topic holds 200 records, not 100.
+
 # %% id="ch05-total-solution" tags=["solution"]
 cluster.create_topic("total-05", partitions=1, **replicated)
 
@@ -429,7 +500,7 @@ with KafkaProducer(**address, **safely) as producer:
 # Choose the key so that each order's payments stay in order, and no more than that is asked for.
 
 # %%
-from eventlab.orders.sample import sample_shop
+from eventlab.orders import sample_shop
 
 payments = sorted(sample_shop(300).payments, key=lambda payment: payment.created)
 payments[0]
@@ -458,6 +529,53 @@ else:
     print(f"Correct: {wanted} orders, each with its payments in one partition, in order.")
 # > Not attempted yet: the topic payments-05 is empty.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# What must stay together has to share a key, and what need not should not.
+# Look at the payment above: which of its fields is the same for all payments of an order?
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `payment.order_id.encode()` is the key.
+#
+# </details>
+
+# %% id="ch05-payments-own-key" tags=["mutant"]
+cluster.create_topic("payments-05", partitions=3, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for payment in payments:  # "each record needs a key of its own"
+        key = payment.payment_id.encode()
+        producer.send("payments-05", key=key, value=key)
+# > The payments of
+
+# %% id="ch05-payments-one-key" tags=["mutant"]
+cluster.create_topic("payments-05", partitions=3, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for payment in payments:  # "one key for all is the safest"
+        producer.send("payments-05", key=b"payment", value=payment.payment_id.encode())
+# > 1 keys for
+
+# %% id="ch05-payments-keyless" tags=["mutant"]
+cluster.create_topic("payments-05", partitions=3, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for payment in payments:  # "one producer, one order"
+        producer.send("payments-05", value=payment.payment_id.encode())
+# > There are records without a key.
+
+# %% id="ch05-payments-backwards" tags=["mutant"]
+cluster.create_topic("payments-05", partitions=3, **replicated)
+
+with KafkaProducer(**address, **safely) as producer:
+    for payment in reversed(payments):  # "with a key Kafka sorts them"
+        key = payment.order_id.encode()
+        producer.send("payments-05", key=key, value=payment.payment_id.encode())
+# > A try came late.
+
 # %% id="ch05-payments-solution" tags=["solution"]
 cluster.create_topic("payments-05", partitions=3, **replicated)
 
@@ -469,7 +587,7 @@ with KafkaProducer(**address, **safely) as producer:
 # %% [markdown]
 # ## Exercise 3: count it yourself
 #
-# The red points of the chart were counted by somebody else.
+# The red crosses of the chart were counted by somebody else.
 # Write `late_in_key`: of a table of reads, in the order of reading, it returns how many came after
 # a read of the same `key` with a higher `producer_seq`.
 
@@ -491,6 +609,39 @@ else:
     assert answers[1] == drawn, f"Without it you count {answers[1]}, the chart counts {drawn}."
     print(f"Correct: none with the key, {answers[1]} without.")
 # > Not attempted yet: late_in_key returns None.
+
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Within one key: has there been a higher `producer_seq` before this one?
+# pandas groups with `groupby("key")`, and knows the highest so far.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `reads.groupby("key")["producer_seq"].cummax()` is the highest so far of each key.
+# A read is late when it is below that.
+#
+# </details>
+
+
+# %% id="ch05-late-any-key" tags=["mutant"]
+def late_in_key(reads):
+    """How many came after a later record of any key."""
+    return int((reads["producer_seq"] < reads["producer_seq"].cummax()).sum())
+
+
+# > With the key none came late, and you count
+
+
+# %% id="ch05-late-neighbours" tags=["mutant"]
+def late_in_key(reads):
+    """How many are smaller than the one before, of their key."""
+    return int((reads.groupby("key")["producer_seq"].diff() < 0).sum())
+
+
+# > Without it you count
 
 
 # %% id="ch05-late-solution" tags=["solution"]

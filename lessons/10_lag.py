@@ -81,7 +81,7 @@ warehouse = {
     "group_id": GROUP,
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
-    "consumer_timeout_ms": 10_000,
+    "consumer_timeout_ms": 30_000,
     "session_timeout_ms": 6_000,
 }
 
@@ -102,7 +102,7 @@ print("committed:", never["committed"].any(), "| lag known:", never["lag"].notna
 # `<NA>` is not 0, and not 600 either: the cluster does not know what the warehouse has *read*, it
 # knows what the warehouse has *committed*, and that is nothing.
 # Where such a group begins next time is its own choice
-# ([`auto.offset.reset`](https://kafka.apache.org/documentation/#consumerconfigs_auto.offset.reset)):
+# ([`auto.offset.reset`](https://kafka.apache.org/44/configuration/consumer-configs/#consumerconfigs_auto.offset.reset)):
 # at the beginning, or with what comes next.
 #
 # A monitor that draws this as 0 hides a group that has never finished anything.
@@ -148,7 +148,7 @@ print(int(now["lag"].sum()), "in all, each the difference:", (now["lag"] == diff
 # **Lag = log end offset - committed offset**, for each partition.
 # The first number grows when producers write, the second when the group commits.
 # That is all there is to it, and every tool computes it so: `kafka-consumer-groups --describe`
-# [shows the same columns](https://kafka.apache.org/documentation/#basic_ops_consumer_lag).
+# [shows the same columns](https://kafka.apache.org/44/operations/basic-kafka-operations/#checking-consumer-position).
 #
 # The partitions differ because the keys do, as in lesson 03.
 # So look at the *worst* partition, since the customers in it are the ones who wait.
@@ -182,47 +182,40 @@ print("lag:", lag, "| read:", len(batch), "| packed:", len(packed))
 # %% [markdown]
 # ## A warehouse at work
 #
-# Time for a real day.
-# 50 orders come in each second, and packing takes so many seconds for each.
-# The work here is a checksum, over and over until the time is up.
+# Time for a real day, cut into rounds of a tenth of a second.
+# In each round 5 orders come in, and the warehouse takes from those that wait, up to the number
+# that it can pack in a round.
+# The work here is a checksum, over and over until the round is over.
 
 
 # %%
-def pack(seconds):
-    """Work on an order for so long."""
-    end = monotonic() + seconds
+def pack(batch):
+    """Work on these orders for a round."""
+    end = monotonic() + 0.1
     while monotonic() < end:
-        sha256(bytes(100_000))
-
-
-# %% [markdown]
-# Every tenth of a second five more orders are due; until then the warehouse takes one or two at a
-# time and packs them, and then it commits.
+        for record in batch:
+            sha256(record.value)
 
 
 # %% id="day"
-def day(producer, consumer, seconds, for_each):
-    """For so long let 50 orders a second come in, and pack them, each in `for_each` seconds."""
-    due = monotonic()
-    for _ in range(seconds * 10):
+def day(producer, consumer, rounds, at_most):
+    """In each round let 5 orders come in, and pack at most so many of those that wait."""
+    for _ in range(rounds):
         send(producer, 5)
-        due += 0.1
-        while True:
-            polled = consumer.poll(timeout_ms=20, max_records=2)
-            pack(for_each * sum(map(len, polled.values())))
-            if monotonic() >= due:
-                break
+        producer.flush(timeout=30)
+        waiting = int(observe.lag(cluster, GROUP)["lag"].sum())
+        pack([next(consumer) for _ in range(min(waiting, at_most))])
         consumer.commit(timeout_ms=10_000)
 
 
 # %% [markdown]
-# The day has three parts: 2 seconds of quick packing (3 ms), 3 seconds of slow packing (40 ms: the
-# new tape machine), then 4 seconds of quick packing again.
+# The day has three parts: 20 rounds of quick packing (up to 10 orders each), 30 rounds of slow
+# packing (up to 2: the new tape machine), then 40 rounds of quick packing again.
 # Meanwhile `observe.watch` looks at the lag five times a second, in the background.
 #
 # > **Predict.**
-# > 50 orders a second come in, and at 40 ms each at most 25 are packed.
-# > How high does the lag get in those 3 seconds?
+# > 5 orders come in each round, and at most 2 of them are packed.
+# > How high is the lag after those 30 rounds?
 # > And what happens to it afterwards?
 # > Draw the curve.
 
@@ -232,15 +225,17 @@ with (
     KafkaConsumer(TOPIC, **address, **warehouse) as consumer,
     observe.watch(cluster, observe.lag, GROUP, every=0.2) as seen,
 ):
-    day(producer, consumer, 2, for_each=0.003)
+    day(producer, consumer, 20, at_most=10)
     slow = pd.Timestamp.now("UTC")
-    day(producer, consumer, 3, for_each=0.04)
+    day(producer, consumer, 30, at_most=2)
+    worst = observe.lag(cluster, GROUP)
     quick = pd.Timestamp.now("UTC")
-    day(producer, consumer, 4, for_each=0.003)
+    day(producer, consumer, 40, at_most=10)
+    seen.wait_until(lambda now: now["lag"].sum() == 0)
 
 # %%
 slowed = pd.DataFrame(
-    [(slow, quick, "packing slowed", "to 40 ms")], columns=["start", "end", "fault", "target"]
+    [(slow, quick, "packing slowed", "to 2 a round")], columns=["start", "end", "fault", "target"]
 )
 curve = charts.lag(seen.frame(), faults=slowed)
 curve
@@ -255,24 +250,17 @@ charts.describe(curve)
 #   A few records are always on their way, since they come one by one and are committed in groups.
 #   Such a lag is no backlog.
 # - **Falling behind**: a straight slope.
-#   Its steepness is what comes in minus what is done, here at least 50 - 25 each second.
-# - **Catching up**: a slope down, as steep as the *spare* capacity.
-#   At 3 ms there is plenty; a group that is just quick enough never catches up.
+#   Its steepness is what comes in minus what is done, here 5 - 2 each round.
+# - **Catching up**: a slope down, as steep as the *spare* capacity, here 10 - 5.
+#   A group that is just quick enough has none, and never catches up.
 
 # %%
-whole = seen.frame().groupby("time")["lag"].sum()
-during = whole[(whole.index > slow) & (whole.index < quick + pd.Timedelta(seconds=0.5))]
-int(during.max())
+int(worst["lag"].sum()), int(observe.lag(cluster, GROUP)["lag"].sum())
+# > (90, 0)
 
 # %% [markdown]
-# That is the most, of all partitions together.
-# (50 - 25) orders a second for 3 seconds would be 75.
-
-# %%
-print("at least 50 behind:", during.max() >= 50)
-print("caught up to less than half of it:", whole.iloc[-1] < during.max() / 2)
-# > at least 50 behind: True
-# > caught up to less than half of it: True
+# 30 rounds of 5 - 2 are 90, of all partitions together.
+# Going down 5 a round, they were gone after 18 rounds.
 
 # %% [markdown]
 # What to do about a slope is another question: quicker work, or more members, up to one for each
@@ -281,7 +269,7 @@ print("caught up to less than half of it:", whole.iloc[-1] < during.max() / 2)
 # %% [markdown]
 # ## Records, or seconds?
 #
-# 75 orders behind: is that much?
+# 90 orders behind: is that much?
 # Nobody who waits for a parcel counts records.
 # `lag_seconds` says how long ago the record that comes next was written.
 # A single look cannot know that, but a watch has seen the log grow, and interpolates.
@@ -293,20 +281,7 @@ frame = seen.frame()
 frame.loc[frame.groupby("partition")["lag"].idxmax(), ["partition", "lag", "lag_seconds"]]
 
 # %% [markdown]
-# The evening comes, and the warehouse first packs what is left.
-
-# %%
-left = int(observe.lag(cluster, GROUP)["lag"].sum())
-
-with KafkaConsumer(TOPIC, **address, **warehouse) as consumer:
-    rest = [next(consumer) for _ in range(left)]
-    consumer.commit(timeout_ms=10_000)
-
-int(observe.lag(cluster, GROUP)["lag"].sum())
-# > 0
-
-# %% [markdown]
-# Then it closes.
+# In the evening the warehouse closes.
 # The shop takes 60 more orders, and closes as well.
 #
 # > **Predict.**
@@ -355,7 +330,7 @@ charts.describe(flat)
 #   [takes one too](https://github.com/spring-projects/spring-kafka/issues/1587).
 # - **A large number**: many records, or few with holes between them.
 #   A compacted topic drops records, and
-#   [the offsets of the others stay](https://kafka.apache.org/documentation/#design_compactionbasics).
+#   [the offsets of the others stay](https://kafka.apache.org/44/design/design/#log-compaction-basics).
 # - **Below 0**: records were committed, and then lost (lesson 13).
 
 # %% [markdown]
@@ -382,6 +357,32 @@ else:
     assert not wrong, f"{wrong} is wrong: the cluster says {told}."
     print(f"Correct: {sum(told.values())} in all.")
 # > Not attempted yet: `my_lag` is None.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Two numbers for each partition: where it ends, and where the group goes on.
+# Lag is the first minus the second.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `ends = consumer.end_offsets(partitions)` is a dict from a partition to its end.
+# `consumer.committed(tp)` is a number, and `tp.partition` the key that you need.
+#
+# </details>
+
+# %% id="ch10-by-hand-end" tags=["mutant"]
+with KafkaConsumer(**address, **warehouse) as consumer:  # "lag is what is in the log"
+    ends = consumer.end_offsets([TopicPartition(TOPIC, number) for number in range(3)])
+    my_lag = {tp.partition: end for tp, end in ends.items()}
+# > {0:
+
+# %% id="ch10-by-hand-sum" tags=["mutant"]
+with KafkaConsumer(**address, **warehouse) as consumer:  # "a group has one lag"
+    ends = consumer.end_offsets([TopicPartition(TOPIC, number) for number in range(3)])
+    my_lag = {TOPIC: sum(ends[tp] - consumer.committed(tp) for tp in ends)}
+# > Its keys are ['orders-10'], not [0, 1, 2].
 
 # %% id="ch10-by-hand-solution" tags=["solution"]
 partitions = [TopicPartition(TOPIC, number) for number in range(3)]
@@ -423,6 +424,49 @@ else:
     print("Correct: it rings when the group is stuck, and only then.")
 # > Not attempted yet: alarm returns None.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Two things have to come together: work to do, and a committed offset that stands.
+# Look at each partition by itself: `frame.groupby("partition")`.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `partitions["current_offset"].nunique() == 1` says which ones stand still, and
+# `partitions["lag"].last() > 0` which ones have work to do.
+#
+# </details>
+
+
+# %% id="ch10-alarm-threshold" tags=["mutant"]
+def alarm(frame):
+    """The lag is high."""
+    return bool(frame.groupby("time")["lag"].sum().max() > 70)
+
+
+# > A group that stands still with a lag of 60, and the alarm is silent.
+
+
+# %% id="ch10-alarm-any-lag" tags=["mutant"]
+def alarm(frame):
+    """There is lag."""
+    return bool((frame["lag"] > 0).any())
+
+
+# > It rings on a busy day
+
+# %% id="ch10-alarm-standing" tags=["mutant"]
+idle = closed.frame().query("lag == 0")
+
+
+def alarm(frame):
+    """Nothing moves."""
+    return bool((frame.groupby("partition")["current_offset"].nunique() == 1).any())
+
+
+# > It rings while there is nothing to do.
+
 # %% id="ch10-alarm-solution" tags=["solution"]
 idle = closed.frame().query("lag == 0")
 
@@ -458,6 +502,38 @@ else:
     assert (left == 0).all(), f"The lag of the partitions is {left.tolist()}, not 0."
     print("Correct, alas: the lag is 0, and 60 parcels will never be packed.")
 # > Not attempted yet: the lag is 60.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# The lag is the end minus what is *committed*.
+# Nobody says that what is committed has been read.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `consumer.seek_to_end(...)` moves the place where it would read, `consumer.position(...)` makes
+# it look up where that is, and `consumer.commit(timeout_ms=10_000)` writes it down.
+#
+# </details>
+
+# %% id="ch10-cheat-from-the-start" tags=["mutant"]
+with KafkaConsumer(**address, **warehouse) as consumer:
+    partitions = [TopicPartition(TOPIC, number) for number in range(3)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)  # "forget it all"
+    starts = [consumer.position(partition) for partition in partitions]
+    consumer.commit(timeout_ms=10_000)
+# > The lag of the partitions is [
+
+# %% id="ch10-cheat-one-partition" tags=["mutant"]
+with KafkaConsumer(**address, **warehouse) as consumer:
+    partition = TopicPartition(TOPIC, 0)  # "a topic has one end"
+    consumer.assign([partition])
+    consumer.seek_to_end(partition)
+    end = consumer.position(partition)
+    consumer.commit(timeout_ms=10_000)
+# > The lag of the partitions is [0,
 
 # %% id="ch10-cheat-solution" tags=["solution"]
 with KafkaConsumer(**address, **warehouse) as consumer:
@@ -549,9 +625,9 @@ with KafkaConsumer(**address, **warehouse) as consumer:
 # | log end offset | the offset that the next record gets | `log_end_offset` |
 # | consumer lag | the difference | `lag` |
 #
-# The metric `records-lag-max` of a
-# [consumer](https://kafka.apache.org/documentation/#consumer_fetch_monitoring) is another number:
-# it counts from what this consumer has read, not from what the group has committed.
+# The metric `records-lag-max` of a consumer is another number: it counts from what this consumer
+# has read, not from what the group has committed
+# ([consumer fetch metrics](https://kafka.apache.org/44/operations/monitoring/#consumer-fetch-metrics)).
 #
 # `lag_seconds` is eventlab's word; Kafka itself tells no lag in time.
 

@@ -88,7 +88,7 @@ def wait_for_ack(fault):
 # %% [markdown]
 # > **Predict.**
 # > In this cluster a broker that is not heard of for 3 seconds counts as dead
-# > ([`broker.session.timeout.ms`](https://kafka.apache.org/documentation/#brokerconfigs_broker.session.timeout.ms)).
+# > ([`broker.session.timeout.ms`](https://kafka.apache.org/44/configuration/broker-configs/#brokerconfigs_broker.session.timeout.ms)).
 # > How long will the record wait when the leader is stopped?
 # > Killed?
 # > Frozen?
@@ -110,7 +110,7 @@ print("stopping was the shortest:", min(waited, key=waited.get) == "leader_stopp
 
 # %% [markdown]
 # - A leader that is **stopped** hands over first and ends then, so hardly anyone notices
-#   ([graceful shutdown](https://kafka.apache.org/documentation/#basic_ops_restarting)).
+#   ([graceful shutdown](https://kafka.apache.org/44/operations/basic-kafka-operations/#graceful-shutdown)).
 # - One that is **killed** tells nobody.
 #   The controller waits for its heartbeats until the session is over, and then elects another.
 # - One that is **frozen** is missed just as late.
@@ -145,7 +145,7 @@ states.drop_duplicates("leader_epoch")[["time", "leader", "leader_epoch", "isr"]
 # The epoch is how brokers tell old from new.
 # The frozen leader woke up and took itself for the leader still.
 # But whatever it wanted to say, it said with an old epoch, and the others no longer listen to that
-# ([KIP-101](https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation)).
+# ([KIP-320](https://cwiki.apache.org/confluence/display/KAFKA/KIP-320%3A+Allow+fetchers+to+detect+and+handle+log+truncation)).
 
 # %% [markdown]
 # ## Who leads now?
@@ -164,11 +164,11 @@ print("the preferred one leads:", now["leader"] == now["replicas"][0])
 
 # %% [markdown]
 # A broker that comes back follows, and leads nothing
-# ([balancing leadership](https://kafka.apache.org/documentation/#basic_ops_leader_balancing)).
+# ([balancing leadership](https://kafka.apache.org/44/operations/basic-kafka-operations/#balancing-leadership)).
 # Somebody has to ask for the election of the preferred leaders, as the next cell does
 # ([KIP-460](https://cwiki.apache.org/confluence/display/KAFKA/KIP-460%3A+Admin+Leader+Election+RPC)).
 # Kafka does it by itself every five minutes
-# ([`auto.leader.rebalance.enable`](https://kafka.apache.org/documentation/#brokerconfigs_auto.leader.rebalance.enable)),
+# ([`auto.leader.rebalance.enable`](https://kafka.apache.org/44/configuration/broker-configs/#brokerconfigs_auto.leader.rebalance.enable)),
 # but in this lab that is off, so that leaders move only when *you* want it.
 
 # %% id="preferred"
@@ -196,10 +196,11 @@ print("acknowledged without a controller:", sent.offset > 0)
 
 # %% [markdown]
 # Who leads is known already, so nobody has to ask the controller.
-# What cannot happen without it is an *election*: the next leader that dies is not replaced
-# ([KIP-631](https://cwiki.apache.org/confluence/display/KAFKA/KIP-631%3A+The+Quorum-based+Kafka+Controller)).
-# That is why a cluster at work has
-# [three or five controllers](https://kafka.apache.org/documentation/#kraft_role).
+# What cannot happen without it is an *election*: the controller
+# [decides who leads](https://kafka.apache.org/44/design/design/#replica-management), and the next
+# leader that dies is not replaced.
+# That is why a cluster at work has three or five controllers, of which a
+# [majority](https://kafka.apache.org/44/operations/kraft/#controllers) has to be alive.
 
 # %% [markdown]
 # ## Acknowledged means safe?
@@ -287,7 +288,8 @@ observe.records(cluster, PAYMENTS, start=50, limit=1)["value"][0]
 # %% [markdown]
 # Another payment.
 # The new leader knew nothing of the 50, and went on counting from what it had.
-# When the old one came back, it cut off what the new one does not have, as a follower must.
+# When the old one came back, it cut off what the new one does not have, as a follower must
+# ([KIP-101](https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation)).
 
 # %%
 deadly = charts.leadership(leaders, faults=faults.frame(cluster))
@@ -396,9 +398,29 @@ state = observe.partitions(cluster, TOPIC).iloc[0]
 if state["leader"] != state["replicas"][0]:
     print("Not attempted yet: the preferred leader follows.")
 else:
+    assert state["leader_epoch"] > 0, "It leads, but in a new topic: the records are gone."
     assert len(state["isr"]) == 3, f"Only {state['isr']} are in sync."
     print("Correct: the preferred one leads, and all are in sync.")
 # > Not attempted yet: the preferred leader follows.
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Coming back is not enough: somebody has to ask for the election.
+# You have done it in *Who leads now?*
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# It is one line: `cluster.elect_preferred(...)`, with the name of the topic.
+#
+# </details>
+
+# %% id="ch13-preferred-new-topic" tags=["mutant"]
+cluster.create_topic(TOPIC, partitions=1, replication_factor=3, min_insync_replicas=2, fresh=True)
+with observe.watch(cluster, TOPIC, every=0.2) as seen:  # "a new topic has the leader it should"
+    seen.wait_until(lambda now: now["leader"][0] == now["replicas"][0][0])
+# > It leads, but in a new topic: the records are gone.
 
 # %% id="ch13-preferred-solution" tags=["solution"]
 preferred = observe.partitions(cluster, TOPIC)["replicas"][0][0]
@@ -436,6 +458,30 @@ else:
     print(f"Correct: {seconds:.1f} s, of which the session timeout is 3.")
 # > Not attempted yet: `seconds` is None.
 
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Of the rows of `states` later than `kill["start"]`, which is the first with a leader that is not
+# among `kill["nodes"]`?
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# `states[(states["time"] > kill["start"]) & ~states["leader"].isin(kill["nodes"])]`: the `time` of
+# its first row minus `kill["start"]`, and then `.total_seconds()`.
+#
+# </details>
+
+# %% id="ch13-seconds-until-mended" tags=["mutant"]
+kill = told[told["fault"] == "leader killed"].iloc[-1]
+seconds = (kill["end"] - kill["start"]).total_seconds()
+# > This is until the broker was back, not until another led.
+
+# %% id="ch13-seconds-at-once" tags=["mutant"]
+later = states[states["time"] > kill["start"]]  # "the election comes with the death"
+seconds = (later["time"].iloc[0] - kill["start"]).total_seconds()
+# > It is not
+
 # %% id="ch13-seconds-solution" tags=["solution"]
 kill = told[told["fault"] == "leader killed"].iloc[-1]
 later = states[(states["time"] > kill["start"]) & ~states["leader"].isin(kill["nodes"])]
@@ -462,6 +508,29 @@ else:
     assert lost == 7, f"{lost} are lost: those that were sent while the followers were frozen."
     print("Correct: 7 acknowledged, and gone.")
 # > Not attempted yet: `verdict` is None.
+
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `leader_dies` loses 50, and the 50 are those that are sent while the followers are frozen.
+# It is `riskily` that lets it happen.
+#
+# </details>
+# <details><summary>A stronger hint</summary>
+#
+# Copy `leader_dies` under another name, let its first `range` have 7 numbers, and write
+# `verdict, frame = story(your_trouble, riskily)`.
+#
+# </details>
+
+# %% id="ch13-seven-safely" tags=["mutant"]
+verdict, frame = story(leader_dies, safely)  # "a killed leader loses what it had"
+# > Nothing is lost.
+
+# %% id="ch13-seven-fifty" tags=["mutant"]
+verdict, frame = story(leader_dies, riskily)
+# > 50 are lost: those that were sent while the followers were frozen.
 
 
 # %% id="ch13-seven-solution" tags=["solution"]

@@ -4,9 +4,11 @@ Three readings of one lesson:
 
     for_learners(lesson)             what is committed: no output, each solution folded away
     with_expected_outputs(lesson)    the same, with the outputs that a run has to show
-    solved(lesson)                   no output, with the solutions in place of the starters
+    attempted(lesson)                each exercise attempted, wrongly and rightly, and checked again
 
-A cell tagged `solution` answers the last cell before it that is tagged `exercise`.
+A cell tagged `solution` answers the exercise whose check is the last before it; so does one tagged
+`mutant`, with a misconception, and its expected output is what the check has to say against it.
+Learners never see a mutant.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ from eventlab.lessons.percent import Cell, MalformedLesson, read
 __all__ = [
     "Cell",
     "MalformedLesson",
+    "attempted",
     "build",
     "check",
     "for_learners",
     "read",
-    "solved",
     "with_expected_outputs",
 ]
 
+_ATTEMPTS = {"mutant", "solution"}
 _FOLDED = """<details>
 <summary>A solution, when you have tried</summary>
 
@@ -78,39 +81,44 @@ def with_expected_outputs(lesson: Path) -> str:
     return to_text(_folded(read(lesson)))
 
 
-def solved(lesson: Path) -> str:
-    """Return the copy in which each exercise is its solution, to prove that its check passes."""
+def attempted(lesson: Path) -> str:
+    """Return the copy in which each exercise is attempted by its mutants and by its solution.
+
+    After each attempt comes the check, with the id of the attempt and `-check`; that of a mutant
+    is tagged `raises-exception`, since it has to reject it.
+    """
     cells: list[Cell] = []
-    for cell, exercise in _with_exercises(lesson.name, read(lesson)):
-        if exercise is None:
-            cells.append(cell)
-        else:
-            cells[exercise] = replace(cells[exercise], source=cell.source)
+    for cell, check in _with_checks(lesson.name, read(lesson)):
+        cells.append(cell)
+        if check:
+            tags = (*check.tags, "raises-exception") if "mutant" in cell.tags else check.tags
+            cells.append(replace(check, id=f"{cell.id}-check", tags=tags))
     return to_text(replace(cell, expected=None) for cell in cells)
 
 
 def _folded(cells: tuple[Cell, ...]) -> Iterator[Cell]:
-    for cell, exercise in _with_exercises("A lesson", cells):
-        folded = replace(cell, kind="markdown", source=_FOLDED.format(cell.source))
-        yield cell if exercise is None else folded
+    for cell, check in _with_checks("A lesson", cells):
+        if check is None:
+            yield cell
+        elif "solution" in cell.tags:
+            yield replace(cell, kind="markdown", source=_FOLDED.format(cell.source))
 
 
-def _with_exercises(name: str, cells: tuple[Cell, ...]) -> Iterator[tuple[Cell, int | None]]:
-    """Yield each cell, a solution with the index (solutions not counted) of its exercise."""
-    index, exercise = 0, None
+def _with_checks(name: str, cells: tuple[Cell, ...]) -> Iterator[tuple[Cell, Cell | None]]:
+    """Yield each cell, an attempt (a mutant or a solution) with the check that judges it."""
+    check = None
     for cell in cells:
-        if "solution" not in cell.tags:
-            exercise = index if "exercise" in cell.tags else exercise
-            index += 1
+        if not _ATTEMPTS & set(cell.tags):
+            check = cell if "check" in cell.tags else check
             yield cell, None
-        elif exercise is None:
+        elif check is None:
             raise MalformedLesson(
-                "A solution has to come after its exercise.",
-                f"{name} has the solution {cell.id or cell.source[:40]!r} before any.",
-                'Tag the cell that it answers with tags=["exercise"].',
+                "A solution or a mutant has to come after its exercise and the check.",
+                f"{name} has {cell.id or cell.source[:40]!r} before any.",
+                'Tag the cell that judges it with tags=["check"].',
             )
         else:
-            yield cell, exercise
+            yield cell, check
 
 
 def _lessons(source: Path) -> list[Path]:

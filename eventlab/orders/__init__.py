@@ -23,7 +23,7 @@ from eventlab.orders.domain import (
     Shipment,
 )
 from eventlab.orders.files import read_orders
-from eventlab.orders.sample import sample_orders
+from eventlab.orders.sample import sample_orders, sample_shop
 
 __all__ = [
     "Customer",
@@ -36,4 +36,5 @@ __all__ = [
     "Shipment",
     "read_orders",
     "sample_orders",
+    "sample_shop",
 ]

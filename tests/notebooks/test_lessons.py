@@ -30,12 +30,39 @@ def test_a_lesson_runs_twice_in_one_kernel_with_the_outputs_it_promises(
 
 
 @each_lesson
-def test_every_solution_passes_its_check(lesson: Path, tmp_path: Path, env: dict[str, str]) -> None:
-    """In a fresh kernel, on a cluster that has seen the lesson before."""
-    notebook = nbformat.reads(lessons.solved(lesson), 4)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+def test_each_exercise_is_judged_by_what_was_done(
+    lesson: Path, tmp_path: Path, env: dict[str, str]
+) -> None:
+    """The starter is not attempted, each mutant gets the message meant for it, the solution passes.
+
+    In a fresh kernel, on a cluster that has seen the lesson before.
+    """
+    notebook = nbformat.reads(lessons.attempted(lesson), 4)
+    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
     client.execute(env=env)
-    checks = [c for c in notebook.cells if "check" in c.metadata.get("tags", ())]
-    said = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in checks}
-    assert said
-    assert all(text.startswith("Correct") for text in said.values()), said
+    said = {cell.id: _said(cell) for cell in notebook.cells if _tagged(cell, "check")}
+    meant = _meant(lesson)
+    assert list(said) == list(meant)
+    wrong = {name: text for name, text in said.items() if not text.startswith(meant[name])}
+    assert wrong == {}, {name: meant[name] for name in wrong}
+
+
+def _tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", ())
+
+
+def _said(cell: nbformat.NotebookNode) -> str:
+    """Return what a check printed, or the message of its failed assertion."""
+    failed = [o.evalue for o in cell.outputs if o.get("ename") == "AssertionError"]
+    return "".join(failed or [output.get("text", "") for output in cell.outputs])
+
+
+def _meant(lesson: Path) -> dict[str, str]:
+    """Return how each check, by its id, has to begin what it says."""
+    meant = {}
+    for cell in lessons.read(lesson):
+        if "check" in cell.tags:
+            meant[cell.id] = "Not attempted yet"
+        elif {"mutant", "solution"} & set(cell.tags):
+            meant[f"{cell.id}-check"] = cell.expected or "Correct"
+    return meant

@@ -15,6 +15,12 @@ from eventlab.lessons import MalformedLesson
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
+JARS = "eventlab/cluster/jars.lock"
+OTHERS = (
+    "https://cwiki.apache.org/confluence/display/KAFKA/KIP-",
+    "https://github.com/",
+    "https://kafka-python.readthedocs.io/",
+)
 SMALL = """\
 # %% [markdown] id="title"
 # # A title
@@ -27,6 +33,10 @@ answer = None
 # %% id="answer-check" tags=["check"]
 print(answer)
 # > None
+
+# %% id="answer-half" tags=["mutant"]
+answer = 21
+# > That is half of it.
 
 # %% id="answer-solution" tags=["solution"]
 answer = 42
@@ -72,7 +82,7 @@ def theirs(lesson: Path) -> list[tuple]:
 
 
 def without_expected(source: str) -> str:
-    return re.sub(r"(\n# ?>.*)+$", "", source)
+    return re.sub(r"\n*(\n# ?>.*)+$", "", source)
 
 
 @each_lesson
@@ -85,10 +95,10 @@ def test_notebooks_are_valid_and_have_no_outputs(lesson: Path) -> None:
 
 
 @each_lesson
-def test_expected_outputs_and_solutions_make_valid_notebooks(lesson: Path) -> None:
+def test_expected_outputs_and_attempts_make_valid_notebooks(lesson: Path) -> None:
     """NBVal and nbclient read these copies."""
     nbformat.validate(nbformat.reads(lessons.with_expected_outputs(lesson), 4))
-    nbformat.validate(nbformat.reads(lessons.solved(lesson), 4))
+    nbformat.validate(nbformat.reads(lessons.attempted(lesson), 4))
 
 
 @each_lesson
@@ -115,10 +125,41 @@ def test_an_exercise_has_a_check_and_a_solution(lesson: Path) -> None:
 
 
 @each_lesson
+def test_an_exercise_has_hints_and_mutants(lesson: Path) -> None:
+    """Two hints, one stronger than the other; a misconception, and what the check says to it."""
+    after_check: list[lessons.Cell] = []
+    for cell in lessons.read(lesson):
+        if "check" in cell.tags:
+            exercise, after_check = (cell.id or "").removesuffix("-check"), []
+        elif "solution" in cell.tags:
+            hints, *mutants = after_check
+            assert hints.source.count("<summary>") == 2, exercise
+            assert mutants, exercise
+            assert {mutant.tags for mutant in mutants} == {("mutant",)}
+            assert all(mutant.id.startswith(f"{exercise}-") for mutant in mutants if mutant.id)
+            assert all(mutant.id and mutant.expected for mutant in mutants), exercise
+        else:
+            after_check.append(cell)
+
+
+@each_lesson
+def test_citations_are_of_the_kafka_that_runs(lesson: Path) -> None:
+    """Kafka's documentation of another version may say another thing."""
+    jar = re.search(r"kafka-clients:(\d+)[.](\d+)", (ROOT / JARS).read_text())
+    assert jar
+    page = re.compile(rf"https://kafka[.]apache[.]org/{jar[1]}{jar[2]}/[a-z/-]+/(#[A-Za-z_.-]+)?")
+    links = re.findall(r"\]\(([^)\s]+)\)", lesson.read_text("utf-8"))
+    assert links
+    for link in links:
+        assert link.startswith(("https://kafka.apache.org/", *OTHERS)), link
+        assert "kafka.apache.org" not in link or page.fullmatch(link), link
+
+
+@each_lesson
 def test_cells_are_short(lesson: Path) -> None:
     """One idea a cell: at most twelve lines, but for checks, definitions and solutions."""
     for cell in lessons.read(lesson):
-        if cell.kind == "code" and not {"check", "solution"} & set(cell.tags):
+        if cell.kind == "code" and not {"check", "mutant", "solution"} & set(cell.tags):
             lines = [line for line in cell.source.splitlines() if line.strip()]
             assert len(lines) <= 12, cell.source
 
@@ -152,7 +193,7 @@ def test_the_same_text_makes_the_same_bytes(small: Path, tmp_path: Path) -> None
 
 def test_learners_get_solutions_folded_and_no_expected_outputs(small: Path) -> None:
     """A solution in sight is no exercise."""
-    title, exercise, check, solution, last = cells(lessons.for_learners(small))
+    title, exercise, check, solution, last = cells(lessons.for_learners(small))  # no mutant
     assert "".join(title["source"]) == "# A title\n\nA sentence."
     assert exercise["metadata"] == {"tags": ["exercise"]}
     assert check["source"] == ["print(answer)"]
@@ -171,11 +212,20 @@ def test_expected_outputs_are_what_jupyter_would_store(small: Path) -> None:
     assert check["execution_count"] == 1
 
 
-def test_solved_puts_the_solution_in_place_of_the_starter(small: Path) -> None:
-    """CI runs this copy, and each check has to say that it is correct."""
-    _, exercise, check, _ = cells(lessons.solved(small))
-    assert exercise["source"] == ["answer = 42"]
-    assert check["outputs"] == []
+def test_attempts_are_made_in_order_and_each_is_checked(small: Path) -> None:
+    """CI runs this copy: the check has to reject the mutant, and to accept the solution."""
+    found = cells(lessons.attempted(small))
+    assert [cell["id"] for cell in found][2:-1] == [
+        "answer-check",
+        "answer-half",
+        "answer-half-check",
+        "answer-solution",
+        "answer-solution-check",
+    ]
+    checks = [cell for cell in found if cell["source"] == ["print(answer)"]]
+    rejecting = ["raises-exception" in cell["metadata"]["tags"] for cell in checks]
+    assert rejecting == [False, True, False]
+    assert all(cell.get("outputs", []) == [] for cell in found)
 
 
 def test_ids_are_given_or_follow_from_the_content(tmp_path: Path) -> None:
@@ -203,6 +253,7 @@ def test_ids_are_given_or_follow_from_the_content(tmp_path: Path) -> None:
         ('# %% tags="exercise"\n1\n', "has 'tags=\"exercise\"'"),
         ('# %% id="a"\n1\n# %% id="a"\n2\n', "gives 'a' to 2 cells"),
         ('# %% tags=["solution"]\n1\n', "before any"),
+        ('# %% tags=["exercise"]\n1\n# %% tags=["mutant"]\n1\n', "before any"),
     ],
 )
 def test_a_malformed_lesson_is_refused(tmp_path: Path, text: str, seen: str) -> None:
