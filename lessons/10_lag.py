@@ -15,7 +15,7 @@
 # - read a lag curve: keeping up, falling behind, catching up, standing still,
 # - tell a group that is busy from a group that is stuck, before somebody calls.
 #
-# **Time** 30 minutes.
+# **Time** 35 minutes.
 # **You need** lessons 00 and 03.
 
 # %% [markdown]
@@ -321,13 +321,54 @@ charts.describe(flat)
 # Watch the seconds, or whether the committed offset *moves*.
 
 # %% [markdown]
+# ## Lag, and nothing to read
+#
+# The till writes 20 orders in a *transaction*, and takes it back (lesson 14 has more of that).
+# The books are kept by a group that asks for committed records only.
+#
+# > **Predict.**
+# > None of the 20 will ever be read.
+# > What is the lag of the group before it begins: 0, 20, or something else?
+
+# %% id="taken-back"
+till = TopicPartition("till-10", 0)
+shape = {"partitions": 1, "replication_factor": 3, "min_insync_replicas": 2}
+cluster.create_topic(till.topic, **shape, fresh=True)
+
+with KafkaProducer(**address, **safely, transactional_id="till-10") as producer:
+    producer.init_transactions()
+    producer.begin_transaction()
+    for order in islice(coming, 20):
+        producer.send(till.topic, order.to_json())
+    producer.flush(timeout=30)
+    producer.abort_transaction()
+
+# %%
+books = {**warehouse, "group_id": "books-10", "consumer_timeout_ms": 3_000}
+
+with KafkaConsumer(**address, **books, isolation_level="read_committed") as consumer:
+    consumer.assign([till])
+    consumer.seek(till, 0)
+    consumer.commit(timeout_ms=10_000)
+    before = observe.lag(cluster, "books-10")
+    record = next(consumer, None)
+
+print("lag:", int(before["lag"].sum()), "| to read:", record)
+# > lag: 21 | to read: None
+
+# %% [markdown]
+# 20 records that nobody gets, and one offset more for the mark that says so.
+# **Lag counts offsets, not records.**
+# A commit brings it to 0, and this group has nothing to commit for.
+
+# %% [markdown]
 # ## What lag does not tell
 #
 # - **0**: all is done, or only committed.
 # - **Nothing**, `-`, `<NA>`: a group that never committed.
-# - **A small number that never gets 0**: some offsets are no records.
-#   The end of a transaction
-#   [takes one too](https://github.com/spring-projects/spring-kafka/issues/1587).
+# - **1, and never 0**: each transaction ends with such a mark.
+#   Whoever commits the offset of its last record plus one stays
+#   [one behind](https://github.com/spring-projects/spring-kafka/issues/1587).
 # - **A large number**: many records, or few with holes between them.
 #   A compacted topic drops records, and
 #   [the offsets of the others stay](https://kafka.apache.org/44/design/design/#log-compaction-basics).
