@@ -287,7 +287,10 @@ len(older), int(alone["log_end_offset"][0])
 
 # %% [markdown]
 # Three from the first half of this lesson, and four from the table.
-# The hidden one comes to light when the followers are back:
+#
+# > **Predict.**
+# > One record was acknowledged and is hidden, another was refused.
+# > The followers have come back: how many records can be read now?
 
 # %%
 for _ in range(4):
@@ -297,6 +300,7 @@ len(observe.records(cluster, TOPIC))
 # > 8
 
 # %% [markdown]
+# The hidden one has come to light.
 # The one that was refused is nowhere, and its producer knows it.
 
 # %%
@@ -443,8 +447,8 @@ isr = None
 if isr is None:
     print("Not attempted yet: `isr` is None.")
 else:
-    nodes = {broker.node_id for broker in cluster.brokers.values() if broker.state == "running"}
-    assert len(nodes) == 3, "A broker is still stopped. A `with` block would have mended it."
+    states = {broker.state for broker in cluster.brokers.values()}
+    assert "stopped" not in states, "A broker is still stopped: the end of a `with` would mend it."
     assert len(isr) < 3, f"All of {sorted(isr)} are in sync: nobody was stopped when you looked."
     assert len(isr) == 2, f"In sync were {sorted(isr)}. Stop one follower, not more."
     assert before["leader"][0] in isr, "You stopped the leader, and another broker leads now."

@@ -22,7 +22,8 @@ LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 def private_home() -> Iterator[dict[str, str]]:
     """Yield an environment whose cluster `lab` is not that of whoever runs the tests.
 
-    Jars and start-up caches are shared with it, so nothing is fetched or made twice.
+    Jars and start-up caches are shared with it, so nothing is fetched or made twice. Deadlines are
+    three times as long, since a test that waits for what happens loses nothing by it.
     """
     # Short, since a path to a Unix socket may have about 100 characters.
     home = Path(tempfile.mkdtemp(prefix="el-", dir="/tmp"))
@@ -30,7 +31,7 @@ def private_home() -> Iterator[dict[str, str]]:
         (environment.home() / name).mkdir(exist_ok=True)
         (home / name).symlink_to(environment.home() / name)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "EVENTLAB_HOME": str(home), "PYTHONPATH": path}
+    env = {"EVENTLAB_PATIENCE": "3", **os.environ, "EVENTLAB_HOME": str(home), "PYTHONPATH": path}
     try:
         yield env
     finally:
@@ -44,7 +45,7 @@ def eventlab(env: dict[str, str], *arguments: str) -> None:
     subprocess.run(command, env=env, check=True, timeout=180, stdout=subprocess.DEVNULL)
 
 
-def nbval(notebook: Path, env: dict[str, str], deadline: int = 120) -> subprocess.CompletedProcess:
+def nbval(notebook: Path, env: dict[str, str], deadline: int = 240) -> subprocess.CompletedProcess:
     """Run one notebook with nbval and the gate; the result has `returncode` and `stdout`."""
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "tests.notebooks.gate"]
     options += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={deadline}"]
