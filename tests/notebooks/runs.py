@@ -52,7 +52,7 @@ def nbval(notebook: Path, env: dict[str, str], deadline: int = 240) -> subproces
     (notebook.parent / "pytest.ini").write_text("[pytest]\n")  # not the project's own
     command = [sys.executable, "-m", "pytest", *options, notebook.name]
     return subprocess.run(
-        command, cwd=notebook.parent, env=env, capture_output=True, text=True, timeout=900
+        command, cwd=notebook.parent, env=env, capture_output=True, text=True, timeout=1800
     )
 
 
