@@ -402,8 +402,9 @@ if None in strict.values():
 else:
     shape = {"partitions": 1, "replication_factor": 3, "min_insync_replicas": 3}
     cluster.create_topic("strict-12", **shape, fresh=True)
+    with observe.watch(cluster, "strict-12", every=0.2) as seen:
+        now = seen.wait_until(lambda now: len(now["isr"][0]) == 3)
     found = {3: outcome("strict-12", "all")}
-    now = observe.partitions(cluster, "strict-12")
     follower = next(node for node in now["replicas"][0] if node != now["leader"][0])
     with faults.broker_stopped(cluster, follower):
         found[2] = outcome("strict-12", "all")
@@ -440,7 +441,9 @@ strict = {3: "written, readable", 2: "NotEnoughReplicasError"}
 # `faults.broker_stopped` and `observe.partitions` are all you need.
 
 # %% id="ch12-isr" tags=["exercise"]
-before = observe.partitions(cluster, TOPIC)  # who leads and who follows, to begin with
+with observe.watch(cluster, TOPIC, every=0.2) as seen:
+    before = seen.wait_until(lambda now: len(now["isr"][0]) == 3)  # who leads, and who follows
+
 isr = None
 
 # %% id="ch12-isr-check" tags=["check"]
@@ -479,7 +482,9 @@ with faults.leader_stopped(cluster, TOPIC):  # "any broker will do"
 # > You stopped the leader, and another broker leads now.
 
 # %% id="ch12-isr-solution" tags=["solution"]
-before = observe.partitions(cluster, TOPIC)
+with observe.watch(cluster, TOPIC, every=0.2) as seen:
+    before = seen.wait_until(lambda now: len(now["isr"][0]) == 3)
+
 follower = next(node for node in before["replicas"][0] if node != before["leader"][0])
 
 with faults.broker_stopped(cluster, follower):
