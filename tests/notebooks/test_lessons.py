@@ -38,7 +38,7 @@ def test_each_exercise_is_judged_by_what_was_done(
     In a fresh kernel, on a cluster that has seen the lesson before.
     """
     notebook = nbformat.reads(lessons.attempted(lesson), 4)
-    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
     client.execute(env=env)
     said = {cell.id: _said(cell) for cell in notebook.cells if _tagged(cell, "check")}
     meant = _meant(lesson)
