@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -18,22 +19,39 @@ _LONGEST = 100  # bytes of a Unix socket's path that every system takes
 def ask(folder: Path, do: str, within: float = 10, **given: Any) -> dict[str, Any]:
     """Send one request and return the answer, the state of the cluster afterwards.
 
-    ClusterNotRunning when nobody answers.
+    ClusterNotRunning when nobody answers in time.
     """
-    deadline = Deadline(within)
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(deadline.left)
-            _connect(connection, folder)
-            connection.sendall(json.dumps({"do": do, **given}).encode() + b"\n")
+            _send(connection, folder, within, do, given)
             with connection.makefile("rb") as answers:
                 answer = answers.readline()
+    except TimeoutError:
+        raise ClusterNotRunning(
+            f"The cluster '{folder.name}' does not answer.",
+            f"It was awaited for {within:g} seconds.",
+            f"Try again, or end it: `eventlab down --name {folder.name}`.",
+        ) from None
     except OSError as error:
         raise not_running(folder.name, str(error)) from None
     if not answer:
         raise not_running(folder.name, "its supervisor hung up")
     state: dict[str, Any] = json.loads(answer)
     return state
+
+
+def tell(folder: Path, do: str, **given: Any) -> None:
+    """Send one request and do not wait for what comes of it, if anybody is there to hear it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        _send(connection, folder, 1, do, given)
+
+
+def _send(
+    connection: socket.socket, folder: Path, within: float, do: str, given: dict[str, Any]
+) -> None:
+    connection.settimeout(Deadline(within).left)
+    _connect(connection, folder)
+    connection.sendall(json.dumps({"do": do, **given}).encode() + b"\n")
 
 
 def _connect(connection: socket.socket, folder: Path) -> None:

@@ -183,7 +183,7 @@ def _spawn_supervisor(folder: Path) -> None:
     package_parent = str(Path(eventlab.__file__).parent.parent)
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
     (folder / "supervisor.log").touch(0o600)
-    with (folder / "supervisor.log").open("wb") as log:
+    with (folder / "supervisor.log").open("ab") as log:
         started = subprocess.run(  # it forks at once, so that it is no child of a kernel's
             [sys.executable, "-m", "eventlab.cluster.supervisor", str(folder)],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},

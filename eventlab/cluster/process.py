@@ -37,12 +37,13 @@ def spawn(
         )
 
 
-def cap_log(folder: Path) -> None:
-    """Move a log that has grown too long to server.1.log; the process goes on writing."""
-    log = folder / LOG
-    if log.exists() and log.stat().st_size > _LOG_CAP:
-        shutil.copyfile(log, folder / "server.1.log")
-        os.truncate(log, 0)
+def cap_log(log: Path) -> None:
+    """Move a log that has grown too long to *.1.log; the process goes on writing."""
+    with contextlib.suppress(OSError):  # a full disk must not end whoever looks after it
+        if log.stat().st_size > _LOG_CAP:
+            with contextlib.suppress(OSError):
+                shutil.copyfile(log, log.with_suffix(".1.log"))
+            os.truncate(log, 0)
 
 
 def _dies_with_parent() -> Callable[[], object] | None:

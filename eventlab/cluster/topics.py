@@ -79,7 +79,7 @@ def partitions(admin: Admin, name: str) -> dict[int, Part]:
 def partition(admin: Admin, name: str, number: int) -> Part:
     """Return one partition of a topic; InvalidSetting when it has none of this number."""
     found = partitions(admin, name)
-    if number not in found:
+    if type(number) is not int or number not in found:
         raise InvalidSetting(
             f"Topic '{name}' has no partition {shown(number)}.",
             f"It has {', '.join(map(str, sorted(found)))}.",

@@ -6,8 +6,9 @@
     fault.mend()                                                   # mended when you have seen it
 
 Stopped is SIGTERM, killed SIGKILL, frozen SIGSTOP. A link that is lost passes nothing, not even
-the end of a connection; a link that is refused resets connections. What a notebook leaves broken
-is mended when it gives the cluster up, or when its kernel ends, however it ends.
+the end of a connection; a link that is refused resets connections. Faults of one node or link add
+up: it is whole when the last of them is mended. What a notebook leaves broken is mended when it
+gives the cluster up, or when its kernel ends, however it ends.
 """
 
 from __future__ import annotations

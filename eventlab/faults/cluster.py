@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from eventlab.cluster import control
 from eventlab.cluster.cluster import Cluster
 from eventlab.faults import targets
+from eventlab.faults.signals import broker_stopped
 from eventlab.progress import Progress
 from eventlab.waiting import wait_until
 
@@ -17,20 +18,23 @@ if TYPE_CHECKING:
 def rolling_restart(cluster: Cluster, within: float = 120.0) -> None:
     """Restart the brokers one after the other, each when all replicas are in sync again.
 
-    NeverHappened when they are not in time.
+    NeverHappened when they are not in time. A broker that is stopped when it is interrupted is
+    started all the same.
     """
+    targets.seconds("within", within)
     brokers = targets.ours(cluster).brokers
     with Progress(f"Restarting {len(brokers)} brokers", "brokers") as bar:
-        for done, broker in enumerate(brokers.values()):
+        for done, node_id in enumerate(brokers):
             bar(done, len(brokers))
-            broker.restart()
+            with broker_stopped(cluster, node_id):
+                pass
             wait_until(lambda: _in_sync(cluster), within, "Some replicas are not in sync.")
 
 
 def mend(cluster: Cluster) -> int:
     """Mend whatever is broken, whoever broke it; return how many faults were on."""
-    broken = [fault["number"] for fault in targets.told(targets.ours(cluster)) if not fault["end"]]
-    control.ask(cluster.folder, "mend", 90, numbers=broken)
+    broken = [fault["token"] for fault in targets.told(targets.ours(cluster)) if not fault["end"]]
+    control.ask(cluster.folder, "mend", 90, tokens=broken)
     return len(broken)
 
 

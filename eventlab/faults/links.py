@@ -17,7 +17,7 @@ def broker_isolated(cluster: Cluster, node_id: int, *, refused: bool = False) ->
 
     It goes on to serve them as the leader it was, until it learns that it is none (KIP-631).
     """
-    others = [node for node in targets.nodes(cluster) if node != targets.broker(cluster, node_id)]
+    others = targets.others(cluster, targets.broker(cluster, node_id))
     target = f"broker {node_id}"
     return _cut(cluster, "broker isolated", target, pairs([node_id], others), refused)
 
@@ -27,7 +27,7 @@ def leader_isolated(
 ) -> Fault:
     """Cut the broker that leads a partition off from all other nodes; clients still reach it."""
     leader = targets.leader(cluster, topic, partition)
-    others = [node for node in targets.nodes(cluster) if node != leader]
+    others = targets.others(cluster, leader)
     target = f"broker {leader}, leader of {topic}-{partition}"
     return _cut(cluster, "leader isolated", target, pairs([leader], others), refused)
 
@@ -35,7 +35,7 @@ def leader_isolated(
 def controller_isolated(cluster: Cluster, *, refused: bool = False) -> Fault:
     """Cut the active controller off from all other nodes."""
     active = targets.ours(cluster).controller.node_id
-    others = [node for node in targets.nodes(cluster) if node != active]
+    others = targets.others(cluster, active)
     target = f"controller {active}"
     return _cut(cluster, "controller isolated", target, pairs([active], others), refused)
 
@@ -44,13 +44,7 @@ def partitioned(
     cluster: Cluster, one: Iterable[int], other: Iterable[int], *, refused: bool = False
 ) -> Fault:
     """Cut the links between two groups of nodes, in both directions."""
-    sides = [targets.node_ids(cluster, one), targets.node_ids(cluster, other)]
-    if set(sides[0]) & set(sides[1]):
-        raise InvalidSetting(
-            "A node cannot be on both sides.",
-            f"You gave {shown(sides[0])} and {shown(sides[1])}.",
-            "Name each node once.",
-        )
+    sides = _sides(cluster, one, other)
     target = " | ".join(", ".join(map(str, side)) for side in sides)
     return _cut(cluster, "network partitioned", target, pairs(*sides), refused)
 
@@ -66,8 +60,8 @@ def clients_slow(
 ) -> Fault:
     """Slow what clients send to a broker (or to all) and what they get back.
 
-    `latency` is added to a round trip, in seconds; `rate` is the most that a link passes, in bytes
-    a second (0: no limit).
+    `latency` is added to a round trip, in seconds; `rate` is the most that a link passes in each
+    direction, in bytes a second (0: no limit), whatever the number of its connections.
     """
     brokers = (
         list(targets.ours(cluster).brokers)
@@ -82,13 +76,25 @@ def link_slow(
     cluster: Cluster, one: int, other: int, *, latency: float = 0.0, rate: float = 0.0
 ) -> Fault:
     """Slow the link between two nodes; `latency` and `rate` as in `clients_slow`."""
-    pair = targets.node_ids(cluster, [one, other])
-    return _slow(cluster, "link slow", f"{one} - {other}", pairs(*zip(pair)), latency, rate)
+    links = pairs(*_sides(cluster, [one], [other]))
+    return _slow(cluster, "link slow", f"{one} - {other}", links, latency, rate)
 
 
 def connections_reset(cluster: Cluster, node_id: int) -> None:
     """Reset the connections that clients have with a broker now; new ones are taken at once."""
     clients_cut(cluster, node_id, refused=True).mend()
+
+
+def _sides(cluster: Cluster, one: Iterable[int], other: Iterable[int]) -> list[list[int]]:
+    """Return the node_ids of two groups that have none in common."""
+    sides = [targets.node_ids(cluster, one), targets.node_ids(cluster, other)]
+    if set(sides[0]) & set(sides[1]):
+        raise InvalidSetting(
+            "A node cannot be on both sides.",
+            f"You gave {shown(sides[0])} and {shown(sides[1])}.",
+            "Name each node once.",
+        )
+    return sides
 
 
 def _cut(

@@ -87,8 +87,8 @@ def _done_to(
         if states[node] != "running":
             raise FaultRefused(
                 f"Node {node} cannot be {_DONE[verb]}.",
-                f"It is {states[node]} already.",
-                "Start or thaw it first: faults.mend(cluster).",
+                f"It is {states[node]}.",
+                "Mend it first: faults.mend(cluster).",
             )
     if not any(states[node] == "running" for node in cluster.brokers if node not in nodes):
         warnings.warn("No broker will be left that answers.", stacklevel=4)

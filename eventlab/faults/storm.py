@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventlab.cluster.cluster import Cluster
-from eventlab.errors import EventlabError, InvalidSetting, shown
+from eventlab.errors import ClusterNotRunning, EventlabError, InvalidSetting, shown
 from eventlab.faults import links, signals, targets
 from eventlab.faults.fault import Fault
 
@@ -34,29 +34,44 @@ class Storm:
         with faults.storm(cluster, seed=7) as storm:
             ...
         storm.plan        # what it does, from the seed alone
+        storm.start()     # in a notebook, until storm.stop()
 
-    One fault at a time, so that a topic with min.insync.replicas=2 goes on.
+    It ends with its cluster too, and what it broke is mended. One fault at a time, so that a topic
+    with min.insync.replicas=2 goes on.
     """
 
     def __init__(
         self, cluster: Cluster, seed: int | None, kinds: Iterable[str] | None, seconds: float
     ) -> None:
         self._cluster = targets.ours(cluster)
-        self.seed = random.randrange(10**6) if seed is None else seed
-        self._steps = _steps(self.seed, list(cluster.brokers), _known(kinds), seconds)
+        self.seed = random.randrange(10**6) if seed is None else _whole(seed)
+        reach = targets.seconds("seconds", seconds)
+        self._steps = _steps(self.seed, list(cluster.brokers), _known(kinds), reach)
         self.errors: list[EventlabError] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="eventlab-storm", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Storm:
-        # What repeats a run belongs into its output.
-        print(f"faults.storm(cluster, seed={self.seed})")  # noqa: T201
-        self._thread.start()
+    def start(self) -> Storm:
+        """Begin, and print what repeats it; nothing if it has begun."""
+        if self._thread is None:
+            print(f"faults.storm(cluster, seed={self.seed})")  # noqa: T201
+            self._over.clear()
+            self._thread = threading.Thread(target=self._run, name="eventlab-storm", daemon=True)
+            self._thread.start()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def stop(self) -> None:
+        """Mend what it has broken, and end."""
         self._over.set()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Storm:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
 
     def _run(self) -> None:
         for pause, kind, node_id, lasts in self._steps:
@@ -67,6 +82,8 @@ class Storm:
                     self._over.wait(lasts)
             except EventlabError as error:  # told where it is looked for, not on stderr
                 self.errors.append(error)
+                if isinstance(error, ClusterNotRunning):
+                    return
 
     @property
     def plan(self) -> pd.DataFrame:
@@ -94,10 +111,19 @@ def storm(
     return Storm(cluster, seed, kinds, seconds)
 
 
+def _whole(seed: object) -> int:
+    if type(seed) is not int:
+        raise InvalidSetting(
+            "seed cannot be this.", f"You gave {shown(seed)}.", "Use a whole number, such as 7."
+        )
+    return seed
+
+
 def _known(kinds: Iterable[str] | None) -> list[str]:
-    asked = list(KINDS) if kinds is None else list(kinds)
+    several = isinstance(kinds, Iterable) and not isinstance(kinds, str)
+    asked: list[Any] = list(kinds or ()) if several else list(KINDS) if kinds is None else [kinds]
     for kind in asked or [""]:
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise InvalidSetting(
                 "There is no such kind of fault.",
                 f"You gave {shown(kind)}.",

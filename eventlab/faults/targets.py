@@ -7,7 +7,7 @@ from typing import Any
 
 from eventlab.cluster import topics
 from eventlab.cluster.cluster import Cluster
-from eventlab.errors import FaultRefused, UnknownNode, shown
+from eventlab.errors import FaultRefused, InvalidSetting, UnknownNode, shown
 
 
 def ours(cluster: Cluster) -> Cluster:
@@ -24,7 +24,7 @@ def ours(cluster: Cluster) -> Cluster:
 
 def broker(cluster: Cluster, node_id: int) -> int:
     """Return the node_id of a broker that there is."""
-    return ours(cluster).brokers[node_id].node_id
+    return _known(node_id, list(ours(cluster).brokers), "broker")
 
 
 def nodes(cluster: Cluster) -> list[int]:
@@ -33,16 +33,50 @@ def nodes(cluster: Cluster) -> list[int]:
 
 
 def node_ids(cluster: Cluster, given: Iterable[int]) -> list[int]:
-    """Return these node_ids, all of which there must be."""
-    known, asked = nodes(cluster), list(given)
-    for node_id in asked:
-        if node_id not in known:
-            raise UnknownNode(
-                f"The cluster has no node {shown(node_id)}.",
-                f"It has {', '.join(map(str, known))}.",
-                "Use some of them.",
-            )
-    return asked
+    """Return these node_ids, at least one, all of which there must be."""
+    known = nodes(cluster)
+    asked = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    if not asked:
+        raise InvalidSetting(
+            "A side of a partition is some node_ids.",
+            f"You gave {shown(given)}.",
+            f"Use a list of some of {', '.join(map(str, known))}, such as [{known[-1]}].",
+        )
+    return [_known(node_id, known, "node") for node_id in asked]
+
+
+def others(cluster: Cluster, node_id: int) -> list[int]:
+    """Return the node_ids of all other nodes; FaultRefused where there is none."""
+    found = [node for node in nodes(cluster) if node != node_id]
+    if not found:
+        raise FaultRefused(
+            f"Node {node_id} cannot be cut off from the others.",
+            "It is the only one of its cluster.",
+            "Start a cluster of more nodes: Cluster.start().",
+        )
+    return found
+
+
+def _known(node_id: Any, known: list[int], what: str) -> int:
+    if isinstance(node_id, bool) or node_id not in known:
+        raise UnknownNode(
+            f"The cluster has no {what} {shown(node_id)}.",
+            f"It has {', '.join(map(str, known))}.",
+            f"Use one of them, such as {known[0]}.",
+        )
+    return int(node_id)
+
+
+def seconds(what: str, given: Any) -> float:
+    """Return a number of seconds above zero, and below the end of the week."""
+    right = isinstance(given, int | float) and not isinstance(given, bool)
+    if not right or not 0 < given < 7 * 86_400:
+        raise InvalidSetting(
+            f"{what} cannot be this.",
+            f"You gave {shown(given)}.",
+            f"Use seconds, such as {what}=60.",
+        )
+    return float(given)
 
 
 def leader(cluster: Cluster, topic: str, partition: int) -> int:
@@ -61,7 +95,14 @@ def followers(cluster: Cluster, topic: str, partition: int) -> list[int]:
     """Return the node_ids of the brokers that hold a replica of a partition and do not lead it."""
     leads = leader(cluster, topic, partition)
     replicas = topics.partition(cluster._admin, topic, partition).replicas
-    return [node for node in replicas if node != leads]
+    found = [node for node in replicas if node != leads]
+    if not found:
+        raise FaultRefused(
+            f"Partition {partition} of '{topic}' has no followers.",
+            f"Broker {leads} has its only replica.",
+            "Use a topic of a replication_factor of 2 or more.",
+        )
+    return found
 
 
 def told(cluster: Cluster) -> list[dict[str, Any]]:

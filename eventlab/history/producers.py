@@ -87,7 +87,7 @@ class Batches:
         self, begun: int, topic: Any, partition: Any, key: Any, explicit: bool, error: Any
     ) -> None:
         """Note a record that never got as far as a batch."""
-        number = partition if isinstance(partition, int) else -1
+        number = partition if isinstance(partition, int) and 0 <= partition < 2**31 else -1
         answer = self._recorder._open(self._recorder._names.part(str(topic), number))
         self._recorder._send(begun, key, 0, explicit, answer, 0)
         outcome = FAIL if isinstance(error, Exception) else INFO  # an interrupt may come too late

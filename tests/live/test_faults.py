@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -13,9 +15,15 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from eventlab import Cluster, faults
+from eventlab import Cluster, charts, faults, history, observe
 from eventlab.cluster.topics import partition
-from eventlab.errors import FaultRefused, InvalidSetting, UnknownNode, UnknownTopic
+from eventlab.errors import (
+    ClusterNotRunning,
+    FaultRefused,
+    InvalidSetting,
+    UnknownNode,
+    UnknownTopic,
+)
 from eventlab.waiting import wait_until
 from tests.live.clients import produce, read_all
 from tests.unit.refusals import refused
@@ -290,6 +298,19 @@ def test_what_cannot_be_broken_is_refused(broken, orders):
     for slow in ({}, {"latency": -1}, {"rate": "fast"}, {"latency": float("nan")}):
         with refused(InvalidSetting):
             faults.clients_slow(broken, **slow)
+    for nobody in (None, [], "1", True, 1.5):
+        with refused(UnknownNode, nobody):
+            faults.broker_killed(broken, nobody)
+    for one, other in ((1, 2), ([], [1]), ("1", [2])):
+        with refused(InvalidSetting):
+            faults.partitioned(broken, one, other)
+    with refused(InvalidSetting, [2]):
+        faults.link_slow(broken, 2, 2, latency=0.1)
+    with refused(InvalidSetting, "'0'", within=5):
+        faults.leader_frozen(broken, orders, partition="0")
+    for within in (0, -1, "60", None, float("nan")):
+        with refused(InvalidSetting, within):
+            faults.rolling_restart(broken, within=within)
     with refused(FaultRefused, "localhost:9092"):
         faults.broker_killed("localhost:9092", 1)
     with faults.broker_killed(broken, 1):
@@ -308,6 +329,12 @@ def test_the_last_broker_can_be_killed_with_a_warning(name):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             faults.connections_reset(cluster, 1)
+        for fault in (faults.broker_isolated, faults.controller_isolated):
+            with refused(FaultRefused, "only one"):
+                fault(*[cluster, 1][: 2 - (fault is faults.controller_isolated)])
+        cluster.create_topic("alone", partitions=1)
+        with refused(FaultRefused, "only replica", within=5):
+            faults.followers_frozen(cluster, "alone")
 
 
 def test_a_storm_is_repeated_by_its_seed(broken, orders, capsys):
@@ -324,7 +351,89 @@ def test_a_storm_is_repeated_by_its_seed(broken, orders, capsys):
 
 
 def test_a_kind_of_fault_that_there_is_not_is_refused(broken):
-    """The message lists those that there are."""
-    for kinds in (["earthquake"], []):
+    """The message lists those that there are; no plan of no end is made."""
+    for kinds in (["earthquake"], [], "broker killed, but not in a list", 5, [None], [[]]):
         with refused(InvalidSetting, "broker killed, broker frozen"):
             faults.storm(broken, kinds=kinds)
+    for seed in ("7", 7.5, True):
+        with refused(InvalidSetting, "seed", seed):
+            faults.storm(broken, seed)
+    for seconds in (0, -1, float("inf"), float("nan"), "60", None):
+        with refused(InvalidSetting, "seconds", seconds):
+            faults.storm(broken, seconds=seconds)
+
+
+def test_a_storm_without_a_block_goes_on_until_it_is_stopped(broken):
+    """As a notebook has it: one cell starts it, another stops it, and what it broke is mended."""
+    storm = faults.storm(broken, 7, kinds=["broker frozen"]).start()
+    assert storm.start() is storm
+    wait_until(lambda: "frozen" in states(broken), 30, "Nothing was broken.")
+    storm.stop()
+    storm.stop()
+    assert states(broken) == {"running"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "eventlab-storm"]
+
+
+def test_a_storm_ends_with_its_cluster(name):
+    """Whoever stops the cluster has no thread left that looks for it."""
+    with Cluster(name, profile="small") as cluster:
+        storm = faults.storm(cluster, 7, kinds=["clients slow"]).start()
+    wait_until(lambda: not storm._thread.is_alive(), 30, "The storm goes on.")
+    storm.stop()
+    assert [type(error) for error in storm.errors] == [ClusterNotRunning]
+
+
+def test_an_interrupted_rolling_restart_leaves_no_broker_stopped(broken, orders):
+    """The stop button while a broker is away: it is started all the same."""
+    main = threading.main_thread().ident
+
+    def press() -> None:
+        wait_until(lambda: "stopped" in states(broken), 30, "Nothing was stopped.")
+        signal.pthread_kill(main, signal.SIGINT)
+
+    button = threading.Thread(target=press)
+    button.start()
+    with pytest.raises(KeyboardInterrupt):
+        faults.rolling_restart(broken)
+    button.join()
+    wait_until(lambda: states(broken) == {"running"}, 30, "A broker stayed stopped.")
+
+
+def test_faults_of_a_combined_topology_take_both_roles_along(name):
+    """Killed, frozen and isolated by role, one within the other; a quorum of two goes on."""
+    with Cluster(name, topology="combined") as cluster:
+        cluster.create_topic("orders", partitions=1, min_insync_replicas=1)
+        with faults.controller_frozen(cluster) as frozen:
+            old = int(frozen.target.split()[1])
+            assert cluster.brokers[old].state == "frozen"
+            wait_until(lambda: cluster.controller.node_id != old, 30, "No new controller.")
+            with faults.clients_slow(cluster, cluster.controller.node_id, latency=0.001):
+                produce(cluster, "orders", 5)
+        wait_until(lambda: len(isr(cluster, "orders")) == 3, 30, "It did not catch up.")
+        with faults.leader_killed(cluster, "orders") as killed:
+            dead = int(killed.target.split()[1].strip(","))
+            wait_until(lambda: leader(cluster, "orders") not in (dead, -1), 30, "No new leader.")
+            produce(cluster, "orders", 5, start=5)
+        wait_until(lambda: len(isr(cluster, "orders")) == 3, 30, "It did not catch up.")
+        with faults.broker_isolated(cluster, dead):
+            wait_until(lambda: dead not in isr(cluster, "orders"), 30, "It stayed in sync.")
+        wait_until(lambda: len(isr(cluster, "orders")) == 3, 30, "It did not catch up.")
+        assert states(cluster) == {"running"}
+        assert read_all(cluster, "orders") == list(range(10))
+
+
+def test_faults_are_marked_on_charts_and_in_histories(broken, orders):
+    """The frame of faults is what both take: shaded, named, and part of the evidence."""
+    run = history.record(orders, broken)
+    with observe.watch(broken, orders, every=0.2) as seen:
+        with faults.leader_frozen(broken, orders) as fault:
+            old = leader(broken, orders)
+            seen.wait_until(lambda now: now.leader[0] not in (old, -1), within=30)
+        seen.wait_until(lambda now: len(now.isr[0]) == 3, within=60)
+    frame = faults.frame(broken).tail(1)
+    text = charts.describe(charts.leadership(seen.frame(), faults=frame))
+    assert "leader frozen" in text
+    run.faults(frame)
+    told = run.operations().query("f in ('fault', 'heal')")
+    assert told["f"].tolist() == ["fault", "heal"]
+    assert told["error"].tolist() == [f"leader frozen: {fault.target}"] * 2

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlab.cluster import process
-from eventlab.cluster.supervisor.fault import Faults
+from eventlab.cluster.supervisor.fault import Fault, Faults
 from eventlab.cluster.supervisor.link import Links
 from eventlab.cluster.supervisor.node import Node
 from eventlab.cluster.supervisor.owner import Owner
@@ -23,6 +24,7 @@ TICK = 0.25  # seconds between two looks at the owners
 GRACE = 4.0  # seconds without an owner until the end: a kernel restarts in less
 END = 5.0  # seconds that brokers get to leave the cluster in order
 QUORUM_END = 1.0
+FILES = 65_536
 
 
 class Supervisor:
@@ -73,6 +75,8 @@ class Supervisor:
         """Brokers first: they need the controller to leave, and hang for minutes without it."""
         for task in self.mending:
             task.cancel()
+        for node in self.nodes.values():
+            node.retired = True
         for link in self.links.values():
             link.set()
         for controller in self.controllers:
@@ -92,8 +96,10 @@ class Supervisor:
             alone_since = (alone_since or time.monotonic()) if alone else None
             if alone_since and (not self.owners or time.monotonic() - alone_since > GRACE):
                 self.ending.set()
+            self._mend_of_strangers()
+            process.cap_log(Path("supervisor.log"))
             for node in self.nodes.values():
-                process.cap_log(node.folder)
+                process.cap_log(node.folder / process.LOG)
                 node.close_when_gone()
             await asyncio.sleep(TICK)
 
@@ -113,10 +119,18 @@ class Supervisor:
 
     def _mend_of(self, pid: int) -> None:
         """Mend what an owner has left broken; nobody waits for it."""
-        numbers = [fault.number for fault in self.faults.active(pid)]
-        task = asyncio.create_task(self.faults.mend(numbers))
-        self.mending.add(task)
-        task.add_done_callback(self.mending.discard)
+        self._mend([fault for fault in self.faults.active() if fault.owner.pid == pid])
+
+    def _mend_of_strangers(self) -> None:
+        """Mend what a process has left broken that never was an owner, such as a kernel's child."""
+        strangers = [f for f in self.faults.active() if f.owner.pid not in self.owners]
+        self._mend([fault for fault in strangers if not fault.owner.alive()])
+
+    def _mend(self, broken: list[Fault]) -> None:
+        if broken:
+            task = asyncio.create_task(self.faults.mend(broken))
+            self.mending.add(task)
+            task.add_done_callback(self.mending.discard)
 
     def _write_state(self) -> None:
         """Write what a later start needs to sweep up, should this process be killed."""
@@ -127,23 +141,24 @@ class Supervisor:
         draft.replace(self.folder / "state.json")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError), contextlib.closing(writer):
             while line := await reader.readline():
                 request = json.loads(line)
                 answer = await self._answer(request.pop("do"), **request)
+                if reader.at_eof():  # whoever asked was interrupted, and holds no fault to mend
+                    self._mend(self.faults.known([request.get("fault", {}).get("token")]))
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        writer.close()
 
     async def _answer(self, do: str, **given: Any) -> dict[str, Any]:
         if do == "node":
             await self.faults.do(given["pid"], given["node_id"], given["verb"])
             self._write_state()
         elif do == "fault":
-            number = await self.faults.inject(given["pid"], given["fault"])
-            return self.describe() | {"number": number}
+            fault = await self.faults.inject(given["pid"], given["fault"])
+            return self.describe() | {"number": fault.number}
         elif do == "mend":
-            await self.faults.mend(given["numbers"])
+            await self.faults.mend(self.faults.known(given["tokens"]))
             self._write_state()
         elif do == "hold":
             self.hold(given["pid"])
@@ -179,11 +194,21 @@ def main() -> None:
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    _raise_limit()
     listening, told = os.pipe()
     if os.fork():  # whoever started it waits for the socket, and has no child to bury later
         os.close(told)
         os._exit(0 if os.read(listening, 1) else 1)
     asyncio.run(_serve(folder, told))
+
+
+def _raise_limit() -> None:
+    """Allow as many open connections as the system does, each of which is two of its files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS tells of more than it gives
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve(folder: Path, told: int) -> None:

@@ -8,15 +8,18 @@ broker answers travels under the rule of its own direction.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eventlab.cluster.supervisor.proxy import End, Tunnel
+    from eventlab.cluster.supervisor.tunnel import End, Tunnel
 
 CLIENTS = "clients"
+_MODES = ("open", "refused", "lost")  # of two that are wanted of a link the later one holds
 _QUEUE = 2**20  # bytes held for a slow or lost link; then TCP tells the sender to wait
+_PIECE = 0.02  # seconds of a rate that pass at once: what comes in one read is not one packet
 
 
 class Link:
@@ -30,8 +33,15 @@ class Link:
         """Change the rule, for open connections too; a link that is refused loses them."""
         self.mode, self.seconds, self.rate = mode, seconds, rate
         self.free = mode == "open" and not seconds and not rate
+        self.taken = time.monotonic()  # until when bytes on their way use the rate up
         for pipe in list(self.pipes):
-            pipe.tunnel.reset() if mode == "refused" else pipe.pump()
+            pipe.tunnel.reset() if mode == "refused" else pipe.begin_anew()
+
+    def due(self, since: float, size: int) -> float:
+        """Return when bytes that wait since then have passed; all connections share the rate."""
+        if self.rate:
+            self.taken = since = max(since, self.taken) + size / self.rate
+        return since + self.seconds
 
 
 class Pipe:
@@ -39,46 +49,63 @@ class Pipe:
 
     def __init__(self, tunnel: Tunnel, link: Link, source: End, target: End) -> None:
         self.tunnel, self.link, self.source, self.target = tunnel, link, source, target
-        self.queue: deque[tuple[float, bytes | None]] = deque()
-        self.size, self.next_free = 0, 0.0
+        self.queue: deque[tuple[float, memoryview | None]] = deque()
+        self.size = 0
+        self.due: float | None = None  # of what is first in the queue
         self.timer: asyncio.TimerHandle | None = None
         link.pipes.add(self)
 
     def feed(self, data: bytes | None) -> None:
         """Take what was read: no bytes are the end of the stream, None that of the connection."""
-        if self.link.free and not self.queue:
+        if self.link.free and not self.queue and self.tunnel.through:
             self._write(data)
             return
-        self.queue.append((asyncio.get_running_loop().time(), data))
+        self.queue.append((time.monotonic(), None if data is None else memoryview(data)))
         self.size += len(data or b"")
         self.source.hold("queue", self.size > _QUEUE)
         self.pump()
 
+    def begin_anew(self) -> None:
+        """Reckon by a new rule: a latency that has ended holds nothing back."""
+        self.due = None
+        self.tunnel.reach()
+        self.pump()
+
     def pump(self) -> None:
         """Write what is due, and come back when the next is."""
-        loop = asyncio.get_running_loop()
         if self.timer:
             self.timer.cancel()
-        while self.queue and self.link.mode == "open":
-            # Reckoned anew each time: a latency that has ended holds nothing back.
-            due = max(self.queue[0][0] + self.link.seconds, self.next_free)
-            if due > loop.time():
-                self.timer = loop.call_at(due, self.pump)
+        while self.queue and self.link.mode == "open" and self.tunnel.through:
+            since, data = self.queue[0]
+            piece, rest = self._cut(data)
+            if self.due is None:
+                self.due = self.link.due(since, len(piece or b""))
+            if self.due > time.monotonic():
+                self.timer = asyncio.get_running_loop().call_at(self.due, self.pump)
                 break
-            _, data = self.queue.popleft()
-            self.size -= len(data or b"")
-            self._write(data)
-            if self.link.rate:
-                self.next_free = loop.time() + len(data or b"") / self.link.rate
+            self._pass(since, piece, rest)
         self.source.hold("queue", self.size > _QUEUE)
 
-    def _write(self, data: bytes | None) -> None:
-        if data:
-            self.target.transport.write(data)
-        elif data is None:
+    def _cut(self, data: memoryview | None) -> tuple[memoryview | None, memoryview | None]:
+        """Return what passes at once, and what is left of it."""
+        most = max(1, int(self.link.rate * _PIECE)) if self.link.rate else 0
+        return (data[:most], data[most:]) if data and most else (data, None)
+
+    def _pass(self, since: float, piece: memoryview | None, rest: memoryview | None) -> None:
+        self.queue.popleft()
+        if rest:
+            self.queue.appendleft((since, rest))
+        self.size -= len(piece or b"")
+        self.due = None
+        self._write(piece)
+
+    def _write(self, data: bytes | memoryview | None) -> None:
+        if data is None:
             self.tunnel.close()
-        else:
+        elif not data:
             self.tunnel.half_closed(self.target)
+        elif not self.target.transport.is_closing():  # else nobody is there to read it
+            self.target.transport.write(data)
 
     def close(self) -> None:
         """Forget what was not delivered."""
@@ -99,3 +126,14 @@ class Links(dict[tuple[str, str], Link]):
         others = [other for other in nodes if other != node]
         linked = [self[node, other].mode == "open" for other in others]
         return self[CLIENTS, node].mode == "open" and (any(linked) or not others)
+
+
+def together(rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one rule for all that is wanted of a link: nobody's fault makes another's weaker."""
+    modes = [rule.get("mode", "open") for rule in rules]
+    rates = [rule["rate"] for rule in rules if rule.get("rate")]
+    return {
+        "mode": max(modes, key=_MODES.index, default="open"),
+        "seconds": sum(rule.get("seconds", 0.0) for rule in rules),
+        "rate": min(rates, default=0.0),
+    }

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from eventlab.cluster.supervisor.proxy import Proxy
 
 NODE_START = 120.0  # seconds; whoever asked for the start has a shorter deadline of its own
 NODE_STOP = 10.0
+_LOOK = 1.0  # seconds for a connection to a JVM: one that is frozen may leave it hanging
 _ENDED = {-signal.SIGKILL: "killed", -signal.SIGTERM: "stopped", 143: "stopped", 0: "stopped"}
 
 
@@ -35,6 +37,8 @@ class Node:
         self.folder, self.environ = folder, environ
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = False
+        self.retired = False  # the cluster ends: no start any more
+        self.endings = 0  # that are under way
 
     @property
     def state(self) -> str:
@@ -67,8 +71,10 @@ class Node:
         }
 
     async def start(self) -> None:
-        """Start the JVM unless it lives, and return when it accepts connections."""
-        if self.pid is None:
+        """Start the JVM unless it lives, thaw it, and return when it accepts connections."""
+        while self.endings:  # what lives still will not, in a moment
+            await asyncio.sleep(0.01)
+        if self.pid is None and not self.retired:
             self.close_when_gone()
             self.ready = False
             self.process = process.spawn(self.command, self.folder, self.environ)
@@ -79,7 +85,7 @@ class Node:
     async def _open(self, proxy: Proxy) -> None:
         """Let connections in as soon as the JVM does: voters must reach each other to get ready."""
         end = time.monotonic() + NODE_START
-        while self.pid and time.monotonic() < end:
+        while self.pid and time.monotonic() < end and not proxy.is_open:
             if await _accepts(proxy.behind):
                 await proxy.open()
                 return
@@ -93,16 +99,18 @@ class Node:
 
     async def stop(self, within: float = NODE_STOP) -> None:
         """SIGTERM, and SIGKILL when that did not end it in time."""
-        self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
-        self._signal(signal.SIGTERM)
-        await self._ended(within)
-        await self.kill()
+        with self._ending():
+            self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
+            self._signal(signal.SIGTERM)
+            await self._ended(within)
+            await self.kill()
 
     async def kill(self) -> None:
         """SIGKILL."""
-        self._signal(signal.SIGKILL)
-        await self._ended(NODE_STOP)
-        self.close_when_gone()
+        with self._ending():
+            self._signal(signal.SIGKILL)
+            await self._ended(NODE_STOP)
+            self.close_when_gone()
 
     async def freeze(self) -> None:
         """SIGSTOP."""
@@ -116,6 +124,14 @@ class Node:
         if self.process and self.pid:  # our own child, not reaped yet: the pid cannot be another's
             self.process.send_signal(number)
 
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        self.endings += 1
+        try:
+            yield
+        finally:
+            self.endings -= 1
+
     async def _ended(self, within: float) -> None:
         end = time.monotonic() + within
         while self.pid and time.monotonic() < end:
@@ -124,7 +140,8 @@ class Node:
 
 async def _accepts(port: int) -> bool:
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(_LOOK):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
     writer.close()

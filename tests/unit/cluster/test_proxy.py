@@ -1,91 +1,31 @@
-"""A link passes what it should, holds what it should, and forgets nothing when it is mended."""
+"""A proxy passes what is said to whom it is said, and keeps nothing of what has ended."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from eventlab.cluster.supervisor import tunnel as tunnel_
 from eventlab.cluster.supervisor.link import CLIENTS, Links
-from eventlab.cluster.supervisor.proxy import Proxy, opener
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class Echo:
-    """A server that sends back what it gets, and remembers how its connections ended."""
-
-    def __init__(self) -> None:
-        self.got = b""
-        self.ends: list[str] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Echo until the end of the stream."""
-        try:
-            while data := await reader.read(65536):
-                self.got += data
-                writer.write(data)
-                await writer.drain()
-            self.ends.append("closed")
-        except ConnectionError:
-            self.ends.append("reset")
-        writer.close()
-
-
-@contextlib.asynccontextmanager
-async def proxied(name: str = "CLIENT") -> AsyncIterator[tuple[Echo, Proxy, Links]]:
-    """Run an echo server behind a proxy of node 1."""
-    echo, links = Echo(), Links()
-    server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
-    behind = server.sockets[0].getsockname()[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    proxy = Proxy(links, "1", {"name": name, "port": port, "behind": behind})
-    await proxy.open()
-    try:
-        yield echo, proxy, links
-    finally:
-        proxy.close()
-        server.close()
-
-
-async def connect(proxy: Proxy) -> Streams:
-    """Connect to a proxy."""
-    return await asyncio.open_connection("127.0.0.1", proxy.port)
-
-
-async def exchanged(streams: Streams, data: bytes) -> bytes:
-    """Send bytes and return as many."""
-    reader, writer = streams
-    writer.write(data)
-    return await asyncio.wait_for(reader.readexactly(len(data)), 5)
-
-
-async def seen(condition: Callable[[], bool]) -> None:
-    """Return when a condition has come true."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a coroutine function in a loop of its own."""
-    asyncio.run(asyncio.wait_for(test(), 20))  # type: ignore[arg-type]
-
-
-def request(client_id: str | None) -> bytes:
-    """Return the first bytes that a Kafka client with this id sends."""
-    text = None if client_id is None else client_id.encode()
-    head = struct.pack(">hhih", 18, 3, 7, -1 if text is None else len(text)) + (text or b"")
-    return struct.pack(">i", len(head) + 1) + head + b"\0"
+from eventlab.cluster.supervisor.proxy import Proxy
+from eventlab.cluster.supervisor.tunnel import opener
+from tests.unit.cluster.proxied import (
+    before,
+    broken_off,
+    connect,
+    connecting,
+    exchanged,
+    left,
+    nobody_home,
+    proxied,
+    request,
+    run,
+    seen,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,151 +45,6 @@ def test_who_opened_a_connection_is_in_its_first_request(client_id, source):
 def test_any_first_bytes_are_survived(head):
     """Whatever connects to a port of ours, nothing breaks."""
     assert opener(head) is None or isinstance(opener(head), str)
-
-
-def test_an_open_link_passes_bytes_and_ends():
-    """Both directions, a megabyte at once, and a half-closed connection still answers."""
-
-    async def test() -> None:
-        async with proxied() as (echo, proxy, _):
-            streams = await connect(proxy)
-            data = bytes(range(256)) * 4096
-            assert await exchanged(streams, data) == data
-            streams[1].write(b"last")
-            streams[1].write_eof()
-            assert await asyncio.wait_for(streams[0].read(), 5) == b"last"
-            await seen(lambda: echo.ends == ["closed"])
-            await seen(lambda: not proxy.tunnels)
-
-    run(test)
-
-
-def test_a_refused_link_resets_what_is_open_and_what_comes():
-    """Both ends see a reset; after it the port serves again."""
-
-    async def test() -> None:
-        async with proxied() as (echo, proxy, links):
-            streams = await connect(proxy)
-            await exchanged(streams, b"x")
-            links[CLIENTS, "1"].set("refused")
-            with pytest.raises(ConnectionError):
-                await asyncio.wait_for(streams[0].readexactly(1), 5)
-            await seen(lambda: echo.ends == ["reset"])
-            again = await connect(proxy)
-            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-                await asyncio.wait_for(again[0].readexactly(1), 5)
-            links[CLIENTS, "1"].set()
-            assert await exchanged(await connect(proxy), b"y") == b"y"
-
-    run(test)
-
-
-@pytest.mark.parametrize("direction", [(CLIENTS, "1"), ("1", CLIENTS)])
-def test_a_lost_link_holds_everything_until_it_is_mended(direction):
-    """Nothing arrives, not even the end; then all of it does, in order."""
-
-    async def test() -> None:
-        async with proxied() as (echo, proxy, links):
-            reader, writer = await connect(proxy)
-            await exchanged((reader, writer), b"before")
-            links[direction].set("lost")
-            writer.write(b"meanwhile")
-            writer.write_eof()
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(reader.read(1), 0.3)
-            assert echo.got == (b"before" if direction[0] == CLIENTS else b"beforemeanwhile")
-            links[direction].set()
-            assert await asyncio.wait_for(reader.read(), 5) == b"meanwhile"
-            await seen(lambda: echo.ends == ["closed"])
-
-    run(test)
-
-
-def test_a_connection_that_ends_on_a_lost_link_ends_when_it_is_mended():
-    """A client that is gone is not missed by the broker before the network tells it."""
-
-    async def test() -> None:
-        async with proxied() as (echo, proxy, links):
-            _, writer = streams = await connect(proxy)
-            await exchanged(streams, b"x")
-            links[CLIENTS, "1"].set("lost")
-            writer.transport.abort()
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
-                    await seen(lambda: bool(echo.ends))
-            links[CLIENTS, "1"].set()
-            await seen(lambda: bool(echo.ends))
-            await seen(lambda: not proxy.tunnels)
-
-    run(test)
-
-
-def test_a_latency_delays_both_directions_and_ends_at_once():
-    """Two times 50 ms, whatever is under way; what was held back longer comes when it ends."""
-
-    async def test() -> None:
-        async with proxied() as (_, proxy, links):
-            streams = await connect(proxy)
-            for ends in ((CLIENTS, "1"), ("1", CLIENTS)):
-                links[ends].set(seconds=0.05)
-            begun = time.monotonic()
-            await exchanged(streams, b"x")
-            assert time.monotonic() - begun >= 0.1
-            links[CLIENTS, "1"].set(seconds=60)
-            streams[1].write(b"y")
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(streams[0].read(1), 0.2)
-            links[CLIENTS, "1"].set()
-            assert await asyncio.wait_for(streams[0].read(1), 5) == b"y"
-
-    run(test)
-
-
-def test_a_rate_is_kept():
-    """A megabyte at two megabytes a second takes half a second."""
-
-    async def test() -> None:
-        async with proxied() as (_, proxy, links):
-            streams = await connect(proxy)
-            links[CLIENTS, "1"].set(rate=2e6)
-            begun = time.monotonic()
-            assert len(await exchanged(streams, bytes(2**20))) == 2**20
-            assert time.monotonic() - begun > 0.35
-
-    run(test)
-
-
-def test_a_sender_waits_where_nobody_reads():
-    """A lost link holds a bounded number of bytes; TCP tells the sender to wait for the rest."""
-
-    async def test() -> None:
-        async with proxied() as (_, proxy, links):
-            _, writer = await connect(proxy)
-            links[CLIENTS, "1"].set("lost")
-            writer.write(bytes(2**25))
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(writer.drain(), 0.5)
-            (tunnel,) = proxy.tunnels
-            assert sum(pipe.size for pipe in tunnel.pipes.values()) < 2**22
-
-    run(test)
-
-
-def test_links_between_nodes_know_who_connects():
-    """A rule for node 2 leaves node 3 alone."""
-
-    async def test() -> None:
-        async with proxied("REPLICATION") as (_, proxy, links):
-            two, three = await connect(proxy), await connect(proxy)
-            hello = request("broker-2-fetcher-0")
-            assert await exchanged(two, hello) == hello
-            assert await exchanged(three, request("broker-3-fetcher-0"))
-            links["2", "1"].set("refused")
-            with pytest.raises(ConnectionError):
-                await asyncio.wait_for(two[0].readexactly(1), 5)
-            assert await exchanged(three, b"more") == b"more"
-
-    run(test)
 
 
 def test_a_node_that_is_gone_refuses_connections():
@@ -290,5 +85,200 @@ def test_no_end_waits_for_more_to_send():
             for end in tunnel.ends:
                 found = end.transport.get_extra_info("socket")
                 assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    run(test)
+
+
+def test_the_first_request_may_come_byte_by_byte_and_the_rest_at_once():
+    """A node is known when its client id is there, and not before; what came is passed on."""
+
+    async def test() -> None:
+        async with proxied("REPLICATION") as (echo, proxy, links):
+            links["2", "1"].set(seconds=0.001)
+            reader, writer = await connect(proxy)
+            hello = request("broker-2-fetcher-0")
+            for byte in hello:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0)
+            data = b"z" * 300_000
+            writer.write(data)
+            wanted = len(hello) + len(data)
+            assert await asyncio.wait_for(reader.readexactly(wanted), 10) == hello + data
+            assert len(links["2", "1"].pipes) == 1
+            assert echo.got == hello + data
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" * 900, b"\xff" * 50_000, b"\0" * 50_000,
+     b"\x16\x03\x01" + b"\x7f" * 40_000, request("\u5361\u592b\u5361 2"), request("x" * 32_000)],
+    ids=range(6),
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["CLIENT", "REPLICATION"])
+def test_what_is_not_kafka_is_the_nodes_to_refuse(name, garbage):
+    """It passes as it is: a proxy decides who speaks, not what is said; nothing is kept of it."""
+
+    async def test() -> None:
+        async with proxied(name) as (echo, proxy, _):
+            reader, writer = await connect(proxy)
+            writer.write(garbage)
+            writer.write_eof()
+            assert await asyncio.wait_for(reader.read(), 10) == garbage
+            assert echo.got == garbage
+            await seen(lambda: not proxy.tunnels)
+
+    run(test)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0\0", request("broker-2")[:-4]])
+def test_a_connection_without_a_first_request_ends_with_whoever_opened_it(sent):
+    """Nobody behind the proxy hears of it."""
+
+    async def test() -> None:
+        async with proxied("REPLICATION") as (echo, proxy, _):
+            _, writer = await connect(proxy)
+            writer.write(sent)
+            await seen(lambda: len(proxy.tunnels) == 1)
+            writer.close()
+            await seen(lambda: not proxy.tunnels)
+            assert (echo.got, echo.ends) == (b"", [])
+
+    run(test)
+
+
+def test_what_is_sent_and_ended_at_once_arrives():
+    """Before the proxy is through to the node: data and end of stream wait for it."""
+
+    async def test() -> None:
+        async with proxied() as (echo, proxy, _):
+            with socket.create_connection(("127.0.0.1", proxy.port)) as quick:
+                quick.sendall(b"all that I have to say")
+            await seen(lambda: echo.ends == ["closed"])
+            assert echo.got == b"all that I have to say"
+            await seen(lambda: not proxy.tunnels)
+
+    run(test)
+
+
+def test_a_connection_over_a_lost_link_is_made_when_it_is_mended():
+    """Nothing of it reaches the node before, as nothing of a first packet would."""
+
+    async def test() -> None:
+        async with proxied() as (echo, proxy, links):
+            for lost in ((CLIENTS, "1"), ("1", CLIENTS)):
+                links[lost].set("lost")
+                streams = await connect(proxy)
+                streams[1].write(b"hello")
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(streams[0].read(1), 0.2)
+                assert echo.got == b""
+                links[lost].set()
+                assert await asyncio.wait_for(streams[0].readexactly(5), 5) == b"hello"
+                echo.got = b""
+
+    run(test)
+
+
+@pytest.mark.parametrize("name", ["CLIENT", "REPLICATION"])
+@pytest.mark.parametrize("how", [asyncio.StreamWriter.close, broken_off])
+def test_who_gives_up_over_a_lost_link_leaves_nothing(name, how):
+    """A client that tries again and again for minutes uses no socket up."""
+
+    async def test() -> None:
+        async with proxied(name) as (echo, proxy, links):
+            for source in (CLIENTS, "2"):
+                links[source, "1"].set("lost")
+            for _ in range(100):
+                _, writer = await connect(proxy)
+                writer.write(request("broker-2-fetcher-0"))
+                await seen(lambda: len(links[CLIENTS, "1"].pipes | links["2", "1"].pipes) == 1)
+                how(writer)
+                await seen(lambda: not proxy.tunnels)
+            assert left(proxy, links) == []
+            assert (echo.got, echo.ends) == (b"", [])
+
+    run(test)
+
+
+@pytest.mark.parametrize("end", ["refused", "abort", "gone", "deadline"])
+def test_a_connection_that_does_not_come_about_leaves_nothing(end, monkeypatch):
+    """Reset by a fault, by its client, by the node's end or by its deadline: no task, no socket."""
+
+    async def test() -> None:
+        links = Links()
+        with nobody_home() as port:
+            async with before(port, links) as proxy:
+                monkeypatch.setattr(tunnel_, "_CONNECT", 0.2 if end == "deadline" else 30)
+                reader, writer = await connect(proxy)
+                writer.write(b"x" * 100)
+                await seen(lambda: any(tunnel.connecting for tunnel in proxy.tunnels))
+                (tunnel,) = proxy.tunnels
+                if end == "refused":
+                    links[CLIENTS, "1"].set("refused")
+                elif end == "abort":
+                    broken_off(writer)
+                elif end == "gone":
+                    proxy.close()
+                await seen(lambda: tunnel.connecting.done())
+                if end != "abort":
+                    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                        await asyncio.wait_for(reader.readexactly(1), 5)
+                assert left(proxy, links) == []
+                assert connecting() == 0
+
+    run(test)
+
+
+def test_a_sender_waits_while_the_node_is_not_reached():
+    """What is kept for a node that takes nothing up is bounded."""
+
+    async def test() -> None:
+        links = Links()
+        with nobody_home() as port:
+            async with before(port, links) as proxy:
+                _, writer = await connect(proxy)
+                writer.write(bytes(2**25))
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(writer.drain(), 0.5)
+                (tunnel,) = proxy.tunnels
+                assert sum(pipe.size for pipe in tunnel.pipes.values()) < 2**22
+
+    run(test)
+
+
+def test_hundreds_of_connections_are_served_cut_and_mended():
+    """None is mixed up with another, none is left."""
+
+    async def test() -> None:
+        async with proxied() as (_, proxy, links):
+            each = [await connect(proxy) for _ in range(200)]
+            links[CLIENTS, "1"].set("lost")
+            asked = [
+                asyncio.create_task(exchanged(streams, b"%06d" % number * 20))
+                for number, streams in enumerate(each)
+            ]
+            await asyncio.sleep(0.05)
+            links[CLIENTS, "1"].set()
+            answers = await asyncio.gather(*asked)
+            assert answers == [b"%06d" % number * 20 for number in range(200)]
+            links[CLIENTS, "1"].set("refused")
+            assert left(proxy, links) == []
+
+    run(test)
+
+
+def test_the_port_of_a_node_that_is_gone_is_kept_for_it():
+    """Nobody listens, and nobody else can."""
+
+    async def test() -> None:
+        async with proxied() as (_, proxy, _links):
+            proxy.close()
+            proxy.close()
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", proxy.port))
+            await asyncio.gather(*(proxy.open() for _ in range(5)))
+            assert await exchanged(await connect(proxy), b"y") == b"y"
 
     run(test)
