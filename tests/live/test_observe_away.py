@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import closing
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -13,6 +14,8 @@ from kafka.structs import OffsetAndMetadata
 
 from eventlab import observe
 from eventlab.errors import NeverHappened
+from eventlab.observe import messages
+from eventlab.observe.client import Client
 from eventlab.waiting import Deadline, wait_until
 from tests.live.clients import nothing_kept_open, produce
 from tests.unit.refusals import refused
@@ -129,6 +132,19 @@ def test_a_group_is_never_said_to_be_none_while_its_coordinator_moves(cluster, t
         assert list(frame["current_offset"]) == [1, 1, 1]
     assert looks > 5
     assert observe.groups(cluster).set_index("group_id")["coordinator"][group] != old
+
+
+def test_a_broker_that_was_away_when_the_others_were_met_is_met_as_soon_as_it_is_asked(cluster):
+    """A client that met the brokers while one was fenced asks that one when it leads again."""
+    with observe.watch(cluster, observe.brokers, every=0.1) as seen:
+        cluster.brokers[2].kill()
+        seen.wait_until(lambda now: now.fenced[1], within=20)
+        with closing(Client(cluster)) as client:
+            assert set(client.everyone(list)) == {1, 3}
+            cluster.brokers[2].start()
+            seen.wait_until(lambda now: now.answered.all() and not now.fenced.any(), within=30)
+            answered = lambda: client.ask({2: [messages.cluster()]})  # noqa: E731
+            wait_until(answered, 10, lambda: f"It was not asked: {client.unknown}")
 
 
 def test_a_broker_that_is_away_is_shown_as_it_is(cluster):
