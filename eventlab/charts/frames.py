@@ -127,9 +127,9 @@ def codes(frame: pd.DataFrame, name: str) -> tuple[Array, list[Any]]:
 def _is_one(column: pd.Series[Any]) -> bool:
     """Say whether all rows have the same text, as for one topic; a hash table takes longer."""
     first, values = column.iloc[0], column.to_numpy(dtype=object)
-    if not isinstance(first, str | bytes):
+    if not isinstance(first, str | bytes) or values[-1] != first:
         return False
-    return bool((values[:1000] == first).all() and (values == first).all())
+    return values.tolist().count(first) == len(values)  # a list looks first whether it is the same
 
 
 def grouped(frame: pd.DataFrame, *names: str) -> tuple[list[tuple[Any, ...]], Array]:
