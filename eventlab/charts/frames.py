@@ -59,15 +59,15 @@ def times(frame: pd.DataFrame, name: str = "time") -> Array:
     return found
 
 
-def numbers(frame: pd.DataFrame, name: str) -> Array:
-    """Return a column of numbers from 0 as floats, NaN where nothing is known."""
+def numbers(frame: pd.DataFrame, name: str, least: float = 0) -> Array:
+    """Return a column of numbers from `least` as floats, NaN where nothing is known."""
     column = frame[name]
     if column.isna().all():
         return np.full(len(column), np.nan)
     _numeric(column, name)
     values: Array = column.to_numpy(dtype=float, na_value=np.nan)
     _refuse(column, np.isinf(values), "is infinite somewhere", f'[frame["{name}"] < np.inf]')
-    _refuse(column, values < 0, "is negative somewhere", f'[frame["{name}"] >= 0]')
+    _refuse(column, values < least, "is negative somewhere", f'[frame["{name}"] >= 0]')
     return values
 
 
