@@ -98,6 +98,7 @@ def read_records(dice: np.random.Generator) -> pd.DataFrame:
             "offset": produced,
             "event_id": produced,
             "key_id": key,
+            "producer": 0,
             "producer_seq": produced,
             "time": moments(np.sort(dice.uniform(0, 600, ROWS))),
         }
@@ -140,6 +141,7 @@ def operations(dice: np.random.Generator) -> pd.DataFrame:
     acked = sent + dice.lognormal(-5, 1, records)
     columns: dict[str, Any] = {
         "client": "shop",
+        "group_id": "",
         "topic": "orders",
         "partition": np.arange(records) % PARTITIONS,
     }
@@ -148,7 +150,7 @@ def operations(dice: np.random.Generator) -> pd.DataFrame:
     offset = np.arange(records) // PARTITIONS
     acks = pd.DataFrame(columns | {"type": "ok", "offset": offset, "time": moments(acked)})
     later = moments(acked + dice.lognormal(-4, 1.5, records))
-    read = acks.assign(process=1, client="billing-1", f="poll", time=later)
+    read = acks.assign(process=1, client="billing-1", group_id="billing", f="poll", time=later)
     frame = pd.concat([sends, acks, read], ignore_index=True)
     return frame.sort_values("time", kind="stable", ignore_index=True)[:ROWS]
 

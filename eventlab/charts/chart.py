@@ -46,9 +46,10 @@ class Chart(Axes):
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         assert isinstance(self.figure, Figure)
         picture, width = BytesIO(), round(self.figure.get_figwidth() * 100)
-        FigureCanvasAgg(self.figure)
         quick = {"compress_level": 4}  # 8 % larger than the default, in half the time
-        self.figure.savefig(picture, format="png", pil_kwargs=quick)
+        # Figure.savefig would draw all twice, first for the layout, which drawing sees to as well.
+        canvas: Any = FigureCanvasAgg(self.figure)
+        canvas.print_png(picture, pil_kwargs=quick)
         return picture.getvalue(), {"width": width, "alt": str(self.summary)}
 
 

@@ -37,7 +37,7 @@ def spacetime(frame: pd.DataFrame, *, faults: pd.DataFrame | None = None) -> Axe
     if not len(found.arrows):
         return nothing("No record was sent or read", frame[list(NEEDED)])
     clock = shading.clock(int(found.times.min()), int(found.times.max()), known)
-    axes, lanes = layout.laid(frame, found)
+    axes, lanes = layout.laid(found)
     clock.draw(axes, spare=0.03)
     ways.draw(axes, clock, found, lanes, known)
     heading = _heading(found.arrows)
@@ -47,7 +47,7 @@ def spacetime(frame: pd.DataFrame, *, faults: pd.DataFrame | None = None) -> Axe
 
 
 def _heading(arrows: Arrows) -> str:
-    sent, failed, unknown, read, again = (len(arrows.of(kind)) for kind in range(len(KINDS)))
+    sent, failed, unknown, read, again = map(arrows.count, range(len(KINDS)))
     if again:
         return f"{again:,} of {read + again:,} reads were of a record that had been read before"
     if failed or unknown:
@@ -60,9 +60,7 @@ def _heading(arrows: Arrows) -> str:
 def _in_words(clock: Clock, found: Journeys) -> str:
     arrows = found.arrows
     counted = [
-        f"{len(arrows.of(kind)):,} {ways.LABELS[kind]}"
-        for kind in ways.STYLES
-        if len(arrows.of(kind))
+        f"{number:,} {ways.LABELS[kind]}" for kind in ways.STYLES if (number := arrows.count(kind))
     ]
     who = [
         words.count(len(some), noun)
@@ -75,7 +73,8 @@ def _in_words(clock: Clock, found: Journeys) -> str:
     told = [f"{words.listed(who)} over {words.lasting(clock.seconds)}: {words.listed(counted)}."]
     waits = (arrows.ends - arrows.starts)[arrows.of(READ)] / 1e9
     if len(waits):
-        half = float(np.sort(waits)[(len(waits) - 1) // 2])
+        middle = (len(waits) - 1) // 2
+        half = float(np.partition(waits, middle)[middle])
         told.append(
             f"Half of the reads came within {words.lasting(half)} of the record's arrival, the "
             f"last within {words.lasting(waits.max())}."

@@ -59,15 +59,15 @@ def times(frame: pd.DataFrame, name: str = "time") -> Array:
     return found
 
 
-def numbers(frame: pd.DataFrame, name: str) -> Array:
-    """Return a column of numbers from 0 as floats, NaN where nothing is known."""
+def numbers(frame: pd.DataFrame, name: str, least: float = 0) -> Array:
+    """Return a column of numbers from `least` as floats, NaN where nothing is known."""
     column = frame[name]
     if column.isna().all():
         return np.full(len(column), np.nan)
     _numeric(column, name)
     values: Array = column.to_numpy(dtype=float, na_value=np.nan)
     _refuse(column, np.isinf(values), "is infinite somewhere", f'[frame["{name}"] < np.inf]')
-    _refuse(column, values < 0, "is negative somewhere", f'[frame["{name}"] >= 0]')
+    _refuse(column, values < least, "is negative somewhere", f'[frame["{name}"] >= 0]')
     return values
 
 
@@ -127,9 +127,9 @@ def codes(frame: pd.DataFrame, name: str) -> tuple[Array, list[Any]]:
 def _is_one(column: pd.Series[Any]) -> bool:
     """Say whether all rows have the same text, as for one topic; a hash table takes longer."""
     first, values = column.iloc[0], column.to_numpy(dtype=object)
-    if not isinstance(first, str | bytes):
+    if not isinstance(first, str | bytes) or values[-1] != first:
         return False
-    return bool((values[:1000] == first).all() and (values == first).all())
+    return values.tolist().count(first) == len(values)  # a list looks first whether it is the same
 
 
 def grouped(frame: pd.DataFrame, *names: str) -> tuple[list[tuple[Any, ...]], Array]:

@@ -24,9 +24,9 @@ def split(of: Array, parts: int) -> list[Array]:
 
 
 def codes(values: Array) -> tuple[Array, Array]:
-    """Return whole numbers as places in the sorted list of those there are, and that list."""
+    """Return numbers as places in the sorted list of those there are, and that list."""
     least = int(values.min())
-    if int(values.max()) - least >= 1 << 16:
+    if values.dtype.kind == "f" or int(values.max()) - least >= 1 << 16:
         known, places = np.unique(values, return_inverse=True)
         return places, known
     places = values - least
@@ -41,6 +41,17 @@ def dense(of: Array) -> Array:
     if int(of.max()) - least <= 4 * len(of) + (1 << 16):
         return of - least
     return np.unique(of, return_inverse=True)[1]
+
+
+def known(values: Array) -> Array:
+    """Return the sorted list of the numbers that there are."""
+    return codes(values)[1] if len(values) else values
+
+
+def pairs(one: Array, other: Array) -> Array:
+    """Return numbers that are the same for the same pair of numbers from 0, however large."""
+    other = dense(other)
+    return dense(one).astype("int64") * (int(other.max()) + 1) + other
 
 
 def longest(of: Array, lengths: Array) -> Array:

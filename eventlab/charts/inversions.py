@@ -23,14 +23,14 @@ def classify(
     `produced` is the place in the order of producing, of each `producer` where they are given;
     `key` is -1 for none, `identity` the same for two reads of one record, -1 where nobody knows.
     """
-    kinds = np.zeros(len(produced), "int8")
     overtaken = overtaken_within(produced, producer)
+    kinds = overtaken.view("int8")  # 1 where it is, as ACROSS
     if overtaken.any():  # where nothing was overtaken at all, nothing was within a part
         partition, part_key = _within(partition, producer), _within(key, producer)
         late = overtaken_within(produced, partition)
-        kinds[overtaken] = ACROSS
-        kinds[late] = IN_PARTITION
-        kinds[_overtaken_in_keys(produced, partition, part_key, late) & (key >= 0)] = IN_KEY
+        kinds += late.view("int8")  # who is overtaken within a partition is overtaken
+        rows = _overtaken_in_keys(produced, partition, part_key, late)
+        kinds[rows[key[rows] >= 0]] = IN_KEY
     kinds[repeated(identity)] = AGAIN
     return kinds
 
@@ -53,37 +53,34 @@ def overtaken_within(produced: Array, of: Array | None) -> Array:
     lifted += produced
     order = groups.order(of)
     lifted = lifted[order]
-    found = np.empty(len(produced), bool)
-    found[order] = lifted < np.maximum.accumulate(lifted)
+    found = np.zeros(len(produced), bool)
+    found[order[lifted < np.maximum.accumulate(lifted)]] = True
     return found
 
 
 def _overtaken_in_keys(produced: Array, partition: Array, key: Array, late: Array) -> Array:
-    """Do that for keys, looking only at those with a read that is late in its partition.
+    """Return the places of reads that came after a record of the same key produced later.
 
-    Unless a key is in two partitions: then its records may overtake each other without that.
+    Only keys with a read that is late in its partition can have one, unless a key is in two
+    partitions: then its records may overtake each other without that.
     """
     key = groups.dense(key)
     home = np.empty(int(key.max()) + 1, partition.dtype)
     home[key] = partition
     if (home[key] != partition).any():
-        return overtaken_within(produced, key)
+        return np.flatnonzero(overtaken_within(produced, key))
     suspect = np.zeros(len(home), bool)
     suspect[key[late]] = True
     rows = np.flatnonzero(suspect[key])
-    found = np.zeros(len(key), bool)
-    if len(rows):
-        found[rows] = overtaken_within(produced[rows], key[rows])
-    return found
+    return rows[overtaken_within(produced[rows], key[rows])] if len(rows) else rows
 
 
 def repeated(identity: Array) -> Array:
-    """Say which rows have an identity, from 0, that an earlier row has as well."""
-    found = np.zeros(len(identity), bool)
-    known = identity[identity >= 0]
-    if not len(known) or np.bincount(groups.dense(known)).max() == 1:
-        return found
-    order = np.argsort(identity, kind="stable")
-    ordered = identity[order]
-    found[order[1:]] = (ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)
-    return found
+    """Return the places of rows with an identity, from 0, that an earlier row has as well."""
+    known = np.flatnonzero(identity >= 0)
+    values = identity if len(known) == len(identity) else identity[known]
+    if not len(known) or np.bincount(groups.dense(values)).max() == 1:
+        return known[:0]
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    return known[order[1:][ordered[1:] == ordered[:-1]]]

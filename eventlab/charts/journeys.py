@@ -45,6 +45,10 @@ class Arrows:
         """Return the places of one kind."""
         return np.flatnonzero(self.kind == kind)
 
+    def count(self, kind: int) -> int:
+        """How many there are of one kind."""
+        return int(np.count_nonzero(self.kind == kind))
+
 
 @dataclass(frozen=True, slots=True)
 class Journeys:
@@ -56,6 +60,7 @@ class Journeys:
     arrows: Arrows
     owning: Spans  # by process: from the first partition assigned to the last one revoked
     commits: tuple[Array, Array]  # process and time
+    clients: dict[int, Any]  # the name of each process, as far as it has one
     times: Array
     faults: pd.DataFrame
 
@@ -63,8 +68,8 @@ class Journeys:
 class Rows:
     """The columns of the operations, as numbers."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.times = frames.times(frame)
+    def __init__(self, frame: pd.DataFrame, times: Array) -> None:
+        self.times = times
         self.process = frames.wholes(frame, "process", -1, missing=-1).astype("int32")
         self.parts, self.part = _parts(frame)
         self.offset = frames.wholes(frame, "offset", -2, missing=-1)  # a seek to the beginning
@@ -75,8 +80,11 @@ class Rows:
     def where(self, column: str, *values: str) -> Array:
         """Say which rows have one of these values."""
         codes, known = self._f if column == "f" else self._type
-        chosen = np.array([value in values for value in known] + [False])
-        return chosen[codes]  # -1, for none, is the last one
+        chosen = np.zeros(len(codes), bool)
+        for code, value in enumerate(known):
+            if value in values:
+                chosen |= codes == code
+        return chosen
 
     def by_event(self, rows: Array, values: Array, missing: int) -> Array:
         """Return a table of values by event, the first of each."""
@@ -93,27 +101,32 @@ def _small(frame: pd.DataFrame, name: str) -> tuple[Array, list[Any]]:
 
 def read(frame: pd.DataFrame) -> Journeys:
     """Return what a frame of operations tells."""
-    order = frames.in_time(frames.times(frame))
-    frame = frame if order is None else frame.iloc[order]
-    rows = Rows(frame)
+    times = frames.times(frame)
+    order = frames.in_time(times)
+    if order is not None:
+        frame, times = frame.iloc[order], times[order]
+    rows = Rows(frame, times)
+    own = _rows_of(rows.process)
     sends, reads = rows.where("f", "send"), rows.where("f", "poll") & rows.where("type", "ok")
     reads &= (rows.part >= 0) & (rows.offset >= 0)
     answered = rows.where("type", "ok", "fail", "info")
     outcome = _outcomes(rows, np.flatnonzero(sends & answered))
     landed = _landed(rows, np.flatnonzero(sends & rows.where("type", "ok")), np.flatnonzero(reads))
+    by_group = _named(frame, "group_id", own) if "group_id" in frame.columns else None
     arrows = _joined(
         _sends(rows, np.flatnonzero(sends & ~answered), outcome, landed),
-        _reads(rows, np.flatnonzero(reads), landed, frame),
+        _reads(rows, np.flatnonzero(reads), landed, by_group),
     )
     reading = rows.where("f", *READING)
     commits = np.flatnonzero(rows.where("f", "commit") & rows.where("type", "ok"))
     return Journeys(
         parts=rows.parts,
-        producers=np.unique(rows.process[sends]),
-        consumers=np.unique(rows.process[reading]),
+        producers=groups.known(rows.process[sends]),
+        consumers=groups.known(rows.process[reading]),
         arrows=arrows,
         owning=_owning(rows),
         commits=(rows.process[commits], rows.times[commits]),
+        clients=_named(frame, "client", own),
         times=rows.times,
         faults=_faults(frame, rows),
     )
@@ -178,18 +191,42 @@ def _sends(rows: Rows, sends: Array, outcome: Array, landed: Array) -> Arrows:
     return Arrows(kind, rows.process[sends], part, rows.offset[told], ids, starts, ends)
 
 
-def _reads(rows: Rows, reads: Array, landed: Array, frame: pd.DataFrame) -> Arrows:
-    ends = rows.times[reads]
+def _reads(rows: Rows, reads: Array, landed: Array, named: dict[int, Any] | None) -> Arrows:
+    who, ends = rows.process[reads], rows.times[reads]
     begun = np.where(rows.event_id[reads] >= 0, landed[rows.place[reads]], -1)
     starts = np.where((begun < 0) | (begun > ends), ends, begun)
     part, offset = rows.part[reads], rows.offset[reads]
-    record = part * (int(offset.max(initial=0)) + 1) + offset
-    if "group_id" in frame.columns:  # each group reads every record once
-        groups, known = frames.codes(frame, "group_id")
-        record = record * (len(known) + 1) + groups[reads] + 1
-    again = inversions.repeated(record) if len(reads) else np.zeros(0, bool)
-    kind = np.where(again, AGAIN, READ).astype("int8")
-    return Arrows(kind, rows.process[reads], part, offset, rows.event_id[reads], starts, ends)
+    kind = np.full(len(reads), READ, "int8")
+    if len(reads):
+        record = groups.pairs(groups.pairs(part, offset), _readers(who, named))
+        kind[inversions.repeated(record)] = AGAIN
+    return Arrows(kind, who, part, offset, rows.event_id[reads], starts, ends)
+
+
+def _readers(who: Array, named: dict[int, Any] | None) -> Array:
+    """Return for each read for whom it was: each group, and who has none, reads a record once."""
+    places, known = groups.codes(who)
+    if named is None:  # nobody said who belongs together
+        return np.zeros(len(who), "int64")
+    names = [named.get(process, (process,)) for process in known.tolist()]
+    return np.array([names.index(name) for name in names])[places]
+
+
+def _rows_of(process: Array) -> dict[int, int]:
+    """Return a row of each process."""
+    places, known = groups.codes(process)
+    rows = np.empty(len(known), "int64")
+    rows[places] = np.arange(len(places))
+    return dict(zip(known.tolist(), rows.tolist(), strict=True))
+
+
+def _named(frame: pd.DataFrame, column: str, own: dict[int, int]) -> dict[int, Any]:
+    """Return what a column says of each process, where it says anything."""
+    if column not in frame.columns:
+        return {}
+    values = frame[column].iloc[list(own.values())]
+    told = zip(own, values, values.notna(), strict=True)
+    return {process: value for process, value, is_known in told if is_known and value != ""}
 
 
 def _joined(sends: Arrows, reads: Arrows) -> Arrows:

@@ -32,9 +32,9 @@ def laid(labels: Sequence[str], each: float = 0.36) -> Chart:
     axes.set_yticks(range(0, len(labels), step), labels[::step], parse_math=False)
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
-    for lane, label in enumerate(labels if step == 1 else ()):
-        if label:
-            axes.axhline(lane, color=REST, linewidth=0.8, zorder=0.6)
+    named = [lane for lane, label in enumerate(labels) if label and step == 1]
+    whole = axes.get_yaxis_transform()  # one artist for all: they would take a third of the time
+    axes.hlines(named, 0, 1, colors=REST, linewidths=0.8, zorder=0.6, transform=whole)
     return axes
 
 

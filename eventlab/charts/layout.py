@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from eventlab.charts import lanes, words
 from eventlab.charts.chart import Chart
@@ -36,12 +35,12 @@ class Layout:
         return np.searchsorted(self.readers, process) + self.begins.get("consumers", 0)
 
 
-def laid(frame: pd.DataFrame, found: Journeys) -> tuple[Chart, Layout]:
+def laid(found: Journeys) -> tuple[Chart, Layout]:
     """Return a chart with a lane for each who and where, and the layout of the lanes."""
     kinds = {
-        "producers": _names(frame, found.producers, "producer"),
+        "producers": _names(found, found.producers, "producer"),
         "partitions": words.partitions(found.parts),
-        "consumers": _names(frame, found.consumers, "consumer"),
+        "consumers": _names(found, found.consumers, "consumer"),
     }
     labels: list[str] = []
     begins: dict[str, int] = {}
@@ -56,14 +55,11 @@ def laid(frame: pd.DataFrame, found: Journeys) -> tuple[Chart, Layout]:
     return axes, Layout(labels, begins, found.producers, found.consumers)
 
 
-def _names(frame: pd.DataFrame, processes: Array, role: str) -> list[str]:
+def _names(found: Journeys, processes: Array, role: str) -> list[str]:
     """Return the names of the clients, where they tell the processes apart."""
-    if "client" in frame.columns and len(processes):
-        first = frame[~frame["process"].duplicated()]
-        clients = dict(zip(first["process"], first["client"], strict=True))
-        names = [words.name(clients.get(process)) for process in processes]
-        if len(set(names)) == len(names):
-            return names
+    names = [words.name(found.clients.get(process, "")) for process in processes.tolist()]
+    if found.clients and len(set(names)) == len(names):
+        return names
     return [f"{role} {process}" for process in processes]
 
 

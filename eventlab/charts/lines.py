@@ -48,9 +48,10 @@ def _alone(values: Array) -> Array:
     return ~gaps[1:-1] & gaps[:-2] & gaps[2:]
 
 
-def count_upwards(axes: Chart, most: float, label: str) -> None:
-    """Give a chart a vertical axis of counts from 0 to a little more than the most."""
-    axes.set_ylim(0, max(1.0, most) * 1.08)
+def count_upwards(axes: Chart, most: float, label: str, least: float = 0.0) -> None:
+    """Give a chart a vertical axis of counts from 0, or less, to a little more than the most."""
+    room = 0.08 * max(1.0, most - least)
+    axes.set_ylim(least - room if least < 0 else 0, max(1.0, most) + room)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel(label, color=INK)

@@ -84,7 +84,8 @@ def _draw(axes: Chart, found: Reads) -> None:
         label = f"{MEANING[kind]}: {len(rows):,}"
         axes.plot(read[kept], produced[kept], linestyle="", label=label, **STYLES[kind])
     axes.set_xlabel("read order (the n-th record read)", color=look.INK)
-    axes.set_ylabel("produce order (producer_seq)", color=look.INK)
+    whose = "" if found.producer is None else "each one's "
+    axes.set_ylabel(f"{whose}produce order (producer_seq)", color=look.INK)
     axes.set_xlim(0, len(produced) * 1.02 + 1)
     axes.set_ylim(produced.min() - 1 - 0.03 * np.ptp(produced), produced.max() * 1.02 + 1)
     for axis, ticks in ((axes.xaxis, 4), (axes.yaxis, 6)):
@@ -124,9 +125,11 @@ def _draw_runs(axes: Chart, found: Reads) -> None:
 
 def _draw_inversions(axes: Chart, found: Reads) -> None:
     """Draw a line to each read that is late in its key, from the read that was before its time."""
-    produced, key = found.produced, found.key
+    produced, key, producer = found.produced, found.key, found.producer
     for row in np.flatnonzero(found.kinds == IN_KEY)[:SHOWN]:
         same = np.flatnonzero(key[:row] == key[row])
+        if producer is not None:
+            same = same[producer[same] == producer[row]]
         early = same[produced[same].argmax()]
         axes.plot(
             [early + 1, row + 1],

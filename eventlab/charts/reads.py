@@ -24,6 +24,7 @@ class Reads:
     key: Array
     kinds: Array
     unknown: int  # reads of what nobody knows the order of
+    producer: Array | None  # whose order it is, None where all are of one
 
 
 def check(frame: pd.DataFrame) -> None:
@@ -36,18 +37,19 @@ def read(frame: pd.DataFrame) -> Reads | None:
     """Return the reads whose place in the order of producing is known; None without any."""
     produced = frames.wholes(frame, "producer_seq", -1, missing=-1)
     known = produced >= 0
-    if not known.any():
+    unknown = len(known) - np.count_nonzero(known)
+    if unknown == len(known):
         return None
-    unknown = int((~known).sum())
     if unknown:
         frame, produced = frame[known], produced[known]
     frames.wholes(frame, "partition")
     topic = ("topic",) if "topic" in frame.columns else ()
     owners, partition = frames.grouped(frame, *topic, "partition")
-    key, producers = _keys(frame), _producers(frame, produced)
-    kinds = classify(produced, partition, key, _identity(frame, partition), producers)
+    key, identity = _keys(frame), _identity(frame, partition)
+    producer = _producers(frame, produced, identity)
+    kinds = classify(produced, partition, key, identity, producer)
     owners = [("", *owner)[-2:] for owner in owners]
-    return Reads(owners, partition, produced, key, kinds, unknown)
+    return Reads(owners, partition, produced, key, kinds, unknown, producer)
 
 
 def _keys(frame: pd.DataFrame) -> Array:
@@ -56,13 +58,13 @@ def _keys(frame: pd.DataFrame) -> Array:
     return frames.wholes(frame, "key_id", -1, missing=-1)
 
 
-def _producers(frame: pd.DataFrame, produced: Array) -> Array | None:
+def _producers(frame: pd.DataFrame, produced: Array, events: Array) -> Array | None:
     """Return who produced each record, None where there is one order of producing."""
     if "producer" in frame.columns:
         found, of = frames.grouped(frame, "producer")
         return of if len(found) > 1 else None
     if "event_id" in frame.columns:
-        _check_order(produced, frames.wholes(frame, "event_id", -1, missing=-1))
+        _check_order(produced, events)
     return None
 
 
@@ -82,8 +84,7 @@ def _check_order(produced: Array, events: Array) -> None:
         raise InvalidSetting(
             "Two events have the same producer_seq, as each producer counts its own.",
             f"{produced[row]} is that of event {events[row]} and of event {event[place[row]]}.",
-            'Say who: sent = run.sends().set_index("event_id")["process"], and then '
-            'frame["producer"] = frame["event_id"].map(sent).',
+            'Say who sent it: frame["producer"] = ..., as run.reads() does.',
         )
 
 
@@ -92,8 +93,7 @@ def _identity(frame: pd.DataFrame, partition: Array) -> Array:
     if "event_id" in frame.columns:
         return frames.wholes(frame, "event_id", -1, missing=-1)
     if "offset" in frame.columns:
-        offset = frames.wholes(frame, "offset")
-        return partition * (int(offset.max()) + 1) + offset
+        return groups.pairs(partition, frames.wholes(frame, "offset"))
     return np.full(len(frame), -1)
 
 

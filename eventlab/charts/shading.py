@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from eventlab.charts import frames, words
 from eventlab.charts.chart import Chart
@@ -20,9 +22,9 @@ from eventlab.errors import InvalidSetting
 
 COLUMNS = ("start", "end", "fault", "target")
 MOST = 50  # shaded; the words count the rest
-ROWS = 3  # of names over the chart
+ROWS = 4  # of names over the chart
 STEP = 12.0  # points from row to row
-LETTER = 0.0165  # of the width of the chart, at most
+GAP = 6.0  # points from name to name
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +107,26 @@ def _is_seen(fault: Fault, clock: Clock) -> bool:
 
 
 def _name(axes: Chart, starts: Sequence[float], faults: Sequence[Fault]) -> int:
-    """Write each name over the start of its fault, in the lowest row that is free there."""
-    first, last = axes.get_xlim()
-    taken, used = [-1.0] * ROWS, 0
+    """Write each name over the start of its fault, in the lowest row that is free there.
+
+    Where there is no room for what was done to whom, what was done has to do.
+    """
+    (first, last), wide = axes.get_xlim(), _width(axes) if faults else 0.0
+    taken, used = [-GAP] * ROWS, 0
     for start, fault in zip(starts, faults, strict=True):
-        text, side, place, begin, width = _placed((start - first) / (last - first), fault)
-        row = next((row for row, until in enumerate(taken) if until <= begin), None)
+        x = (start - first) / (last - first) * wide
+        for text in (f"{fault.what}, {fault.target.split(',')[0]}", fault.what):
+            name, side, begin, end = _placed(x, text, wide)
+            row = next((row for row, until in enumerate(taken) if until + GAP <= begin), None)
+            if row is not None and end <= wide:
+                break
         if row is None:
-            continue
-        taken[row], used = begin + width, max(used, row + 1)
+            continue  # it is shaded, and the words tell of it
+        taken[row], used = end, max(used, row + 1)
         axes.annotate(
-            text,
-            (place, 1),
-            (3 if side == "right" else -3, 3 + STEP * row),
+            name,
+            (min(x, wide) / wide if "▾" in name else 0.0, 1),
+            (3 if side == "left" else -3, 3 + STEP * row),
             xycoords="axes fraction",
             textcoords="offset points",
             ha=side,
@@ -128,15 +137,29 @@ def _name(axes: Chart, starts: Sequence[float], faults: Sequence[Fault]) -> int:
     return used
 
 
-def _placed(start: float, fault: Fault) -> tuple[str, str, float, float, float]:
-    """Return a name, its side and place, and where it begins and how wide it is, of the chart."""
-    label = f"{fault.what}, {fault.target.split(',')[0]}"
-    width = (len(label) + 3) * LETTER
-    if start + width <= 1:
-        return f"▾ {label}", "left", start, start, width
-    if start - width >= 0:
-        return f"{label} ▾", "right", start, start - width, width
-    return label, "left", 0.0, 0.0, width  # too long for either side
+def _placed(x: float, text: str, wide: float) -> tuple[str, str, float, float]:
+    """Return a name, its side, and where it begins and ends, in points from the left."""
+    for name, side in ((f"▾ {text}", "left"), (f"{text} ▾", "right")):
+        length = _length(name) + 3
+        if side == "left" and x + length <= wide:
+            return name, side, x, x + length
+        if side == "right" and x >= length:
+            return name, side, x - length, x
+    return text, "left", 0.0, _length(text) + 3  # too long for either side
+
+
+def _width(axes: Chart) -> float:
+    """Return how many points wide a chart is beside all that is written at its sides."""
+    engine = axes.figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(axes.figure)
+    return float(axes.bbox.width) * 72 / axes.figure.dpi
+
+
+def _length(text: str) -> float:
+    """Return how many points long a name is."""
+    font = FontProperties(size=SMALL)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def told(clock: Clock, faults: Sequence[Fault]) -> str:

@@ -58,7 +58,7 @@ class Spans:
         if len(self) <= columns:
             return np.arange(len(self))
         column = ((self.starts - first) * (columns / max(1, last - first + 1))).astype("int64")
-        of = np.unique(self.lane, return_inverse=True)[1] * columns + column
+        of = groups.codes(self.lane)[0] * columns + column
         return groups.longest(of, self.ends - self.starts)
 
 

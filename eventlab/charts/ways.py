@@ -147,7 +147,7 @@ def _draw_hits(axes: Chart, clock: Clock, layout: Layout, faults: Sequence[Fault
 
 
 def _explain(axes: Chart, arrows: Arrows, drawn: int) -> None:
-    counts = {LABELS[kind]: len(arrows.of(kind)) for kind in STYLES}
+    counts = {LABELS[kind]: arrows.count(kind) for kind in STYLES}
     handles, labels = axes.get_legend_handles_labels()
     legend = axes.legend(
         handles,

@@ -152,7 +152,12 @@ async def _describe(client: Any, name: str, node_id: int) -> dict[int, Part]:
 
 
 def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
-    (row,) = rows(client, [name])
+    from kafka.errors import UnknownTopicOrPartitionError
+
+    told = rows(client, [name])
+    if not told:  # it was deleted meanwhile, or not every broker knows of it: it is asked again
+        raise UnknownTopicOrPartitionError(name)
+    (row,) = told
     other = [
         f"{key}={row[key]}"
         for key in ("partitions", "replication_factor", "min_insync_replicas")
@@ -168,8 +173,8 @@ def _refuse_other_shape(client: Any, name: str, shape: dict[str, Any]) -> None:
 
 def delete(admin: Admin, name: str) -> None:
     """Delete a topic and its records, and return when no broker lists it any more."""
-    told = admin.ask(lambda client: rows(client, None), "The list of topics")
-    topics = [row["topic"] for row in told]
+    told = admin.ask(lambda client: _described(client, None), "The list of topics")
+    topics = sorted(topic["name"] for topic in told)
     if name not in topics:
         raise unknown(name, topics)
     brokers = admin.serving()
@@ -214,8 +219,12 @@ def frame(admin: Admin) -> pd.DataFrame:
 
 
 def rows(client: Any, names: list[str] | None) -> list[dict[str, Any]]:
-    """Return a dict for each topic that is not Kafka's own, sorted by name."""
-    told = [topic for topic in client.describe_topics(names) if not topic["is_internal"]]
+    """Return a dict for each topic that is not Kafka's own, sorted by name.
+
+    One that goes or comes meanwhile, of which the broker that tells the settings does not know, is
+    left out.
+    """
+    told = _described(client, names)
     in_sync = _min_insync(client, [topic["name"] for topic in told])
     return [
         {
@@ -225,7 +234,14 @@ def rows(client: Any, names: list[str] | None) -> list[dict[str, Any]]:
             "min_insync_replicas": in_sync[topic["name"]],
         }
         for topic in sorted(told, key=lambda topic: str(topic["name"]))
+        if topic["name"] in in_sync
     ]
+
+
+def _described(client: Any, names: list[str] | None) -> list[dict[str, Any]]:
+    """Return the topics that there are, of these names or all, without Kafka's own."""
+    told = client.describe_topics(names)
+    return [topic for topic in told if topic["partitions"] and not topic["is_internal"]]
 
 
 def _min_insync(client: Any, names: list[str]) -> dict[str, int]:
@@ -236,4 +252,5 @@ def _min_insync(client: Any, names: list[str]) -> dict[str, int]:
     key = "min.insync.replicas"
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {key: None}) for name in names]
     told = client.describe_configs(wanted, config_filter="all")
-    return {name: int(configs[key]["value"]) for name, configs in told["topic"].items()}
+    known = {name: each[key] for name, each in told["topic"].items() if key in each}
+    return {name: int(each["value"]) for name, each in known.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from eventlab.history.owners import Owning, owning
 from eventlab.history.tables import (
     ASSIGN,
     COMMIT,
@@ -12,7 +13,6 @@ from eventlab.history.tables import (
     OK,
     OUTCOMES,
     POLL,
-    REVOKE,
     SEEK,
     SEND,
     WHAT,
@@ -22,8 +22,8 @@ from eventlab.history.tables import (
 )
 from eventlab.history.words import of_event, places, utc, words
 
-OPERATIONS = ["op", "process", "client", "type", "f", "topic", "partition", "offset", "event_id"]
-OPERATIONS += ["key_id", "producer_seq", "generation", "time", "error"]
+OPERATIONS = ["op", "process", "client", "group_id", "type", "f", "topic", "partition", "offset"]
+OPERATIONS += ["event_id", "key_id", "producer_seq", "generation", "time", "error"]
 
 
 def sends(evidence: Evidence) -> pd.DataFrame:
@@ -58,6 +58,7 @@ def reads(evidence: Evidence) -> pd.DataFrame:
             "offset": table.offset,
             "event_id": event,
             "key_id": of_event(evidence.sends.key, event),
+            "producer": of_event(evidence.sends.process, event),
             "producer_seq": of_event(evidence.sends.seq, event),
             "time": utc(table.time[poll]),
         }
@@ -66,15 +67,15 @@ def reads(evidence: Evidence) -> pd.DataFrame:
 
 def assignments(evidence: Evidence) -> pd.DataFrame:
     """Return a row for each time that a client got or gave up a partition."""
-    events = evidence.events
-    rows = np.flatnonzero(np.isin(events.what, (ASSIGN, REVOKE)))
+    columns = list(zip(*owning(evidence), strict=True)) or [()] * len(Owning._fields)
+    time, process, part, owned, generation = (np.array(each, np.int64) for each in columns)
     return pd.DataFrame(
         {
-            "time": utc(events.begun[rows]),
-            **_who(evidence, events.process[rows]),
-            **places(evidence.parts, events.part[rows]),
-            "owned": events.what[rows] == ASSIGN,
-            "generation": np.where(events.what[rows] == ASSIGN, events.number[rows], -1),
+            "time": utc(time),
+            **_who(evidence, process),
+            **places(evidence.parts, part),
+            "owned": owned == 1,
+            "generation": generation,
         }
     )
 
@@ -83,6 +84,8 @@ def operations(evidence: Evidence) -> pd.DataFrame:
     """Return every operation, in the order of time."""
     made = [_send_rows(evidence), _poll_rows(evidence), _event_rows(evidence)]
     whole = pd.concat([table for table in made if len(table)] or made[:1])
+    groups = [*(group or "" for group in evidence.groups), ""]
+    whole["group_id"] = words(groups, whole["process"].to_numpy())
     return whole.sort_values(["time", "op"], kind="stable", ignore_index=True)[OPERATIONS]
 
 

@@ -106,10 +106,10 @@ class Run:
     def operations(self) -> pd.DataFrame:
         """Return everything that was recorded, in the order of time.
 
-        Columns: op, process (a thread of a client), client, type (invoke, ok, fail, info), f (send,
-        poll, seek, commit, assign, revoke, handle, fault, heal, txn), topic, partition, offset,
-        event_id, key_id, producer_seq, generation, time, error. -1 and "" are for none; a seek to
-        the beginning is to -2, to the end to -1.
+        Columns: op, process (a thread of a client), client, group_id, type (invoke, ok, fail,
+        info), f (send, poll, seek, commit, assign, revoke, handle, fault, heal, txn), topic,
+        partition, offset, event_id, key_id, producer_seq, generation, time, error. -1 and "" are
+        for none; a seek to the beginning is to -2, to the end to -1.
         """
         from eventlab.history import frames
 
@@ -129,7 +129,8 @@ class Run:
         """Return a row for each record that was read, in the order of reading.
 
         Columns: process, client, topic, partition, offset, event_id (of its send; -1 for one that
-        is not known), key_id, producer_seq, time.
+        is not known), key_id, producer (the process that sent it) and producer_seq (its place among
+        all that this one sent), -1 where the send is not known, time.
         """
         from eventlab.history import frames
 
@@ -140,6 +141,9 @@ class Run:
 
         Columns: time, process, client, topic, partition, owned (whether it has it from then on),
         generation (of the group; -1 where it is given up, or was never the group's to give).
+        A client that is killed gives nothing up: it ends with a fault that has killed, stopped,
+        crashed or closed it (its name as target), else when its group has given the partition to
+        another, but not before the last thing that it did to the partition.
         """
         from eventlab.history import frames
 

@@ -60,6 +60,10 @@ class Client:
         self._manager = KafkaConnectionManager(self._net, **config)
         self._net.start()
 
+    def begin(self) -> None:
+        """Begin a look: what was not learned before, and who told best, is no part of it."""
+        self.unknown, self.informed = {}, []
+
     def close(self) -> None:
         """End the connections and their thread; a question that is under way fails."""
         self._manager.close()
@@ -86,7 +90,12 @@ class Client:
         return wait_until(answers, WITHIN, "No broker of the cluster answered.")
 
     def ask(self, questions: Mapping[Any, Sequence[Any]]) -> Answers:
-        """Ask each broker its questions, all at once; return the answers of those who gave all."""
+        """Ask each broker its questions, all at once; return the answers of those who gave all.
+
+        One that is not known was away when the others were met: they are met anew.
+        """
+        if not all(map(self._manager.cluster.broker_metadata, questions)):
+            self._net.run(self._meet, Deadline(SILENCE))
         answers, silent = self._net.run(self._gather, questions, Deadline(SILENCE))
         for node, error in silent.items():
             why = type(error).__name__
@@ -172,7 +181,7 @@ def opened(cluster: Cluster | str | Client) -> Iterator[Client]:
     Warns of what could not be learned, in the line that called the caller.
     """
     if isinstance(cluster, Client):
-        cluster.unknown, cluster.informed = {}, []
+        cluster.begin()
         yield cluster
         return
     client = Client(cluster)

@@ -47,7 +47,7 @@ def find(
         return [messages.ends(places, EARLIEST), last, *(_at(places, time) for time in times)]
 
     def found() -> list[Range] | None:
-        client.unknown.clear()
+        client.begin()  # the broker that knew best may be the one that is cut off by now
         parts = _chosen(state(client, str(topic)), numbers)  # None would be all topics
         asked = of_leaders(client, parts, questions)
         first, last, *told = (offsets_told(client, asked, n) for n in range(2 + len(times)))

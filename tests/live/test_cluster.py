@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from kafka.protocol.metadata import MetadataRequest
 
 from eventlab import Cluster
-from eventlab.cluster import registry
+from eventlab.cluster import registry, topics
 from eventlab.errors import ClusterMismatch, ClusterNotRunning, TopicMismatch, UnknownTopic
 from tests.conftest import marked_processes
 from tests.live.clients import produce, read_all
@@ -77,6 +79,26 @@ def test_topics_are_created_listed_and_deleted(cluster):
     cluster.delete_topic("shape")
     with pytest.raises(UnknownTopic):
         cluster.delete_topic("shape")
+
+
+def test_a_topic_that_is_deleted_while_topics_are_looked_at_is_left_out(cluster):
+    """Between the question which topics there are and that for their settings one may go."""
+    cluster.create_topic("stays", partitions=1)
+    cluster.create_topic("goes", partitions=1)
+    client = cluster.admin
+
+    def described_and_then_deleted(names):
+        told = client.describe_topics(names)
+        cluster.delete_topic("goes")
+        return told
+
+    late = SimpleNamespace(
+        describe_topics=described_and_then_deleted, describe_configs=client.describe_configs
+    )
+    told = topics.rows(late, ["goes", "stays"])
+    assert [row["topic"] for row in told] == ["stays"]
+    assert topics.rows(client, ["goes"]) == []
+    cluster.delete_topic("stays")
 
 
 def test_every_broker_knows_of_a_new_topic_and_of_its_end(cluster):

@@ -6,13 +6,16 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import closing
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from eventlab import observe
+from eventlab import environment, faults, observe
 from eventlab.errors import NeverHappened
+from eventlab.observe import messages
+from eventlab.observe.client import Client
 from eventlab.waiting import Deadline, wait_until
 from tests.live.clients import nothing_kept_open, produce
 from tests.unit.refusals import refused
@@ -129,6 +132,48 @@ def test_a_group_is_never_said_to_be_none_while_its_coordinator_moves(cluster, t
         assert list(frame["current_offset"]) == [1, 1, 1]
     assert looks > 5
     assert observe.groups(cluster).set_index("group_id")["coordinator"][group] != old
+
+
+def test_a_broker_that_was_away_when_the_others_were_met_is_met_as_soon_as_it_is_asked(cluster):
+    """A client that met the brokers while one was fenced asks that one when it leads again."""
+    with observe.watch(cluster, observe.brokers, every=0.1) as seen:
+        cluster.brokers[2].kill()
+        seen.wait_until(lambda now: now.fenced[1], within=20)
+        with closing(Client(cluster)) as client:
+            assert set(client.everyone(list)) == {1, 3}
+            cluster.brokers[2].start()
+            seen.wait_until(lambda now: now.answered.all() and not now.fenced.any(), within=30)
+            answered = lambda: client.ask({2: [messages.cluster()]})  # noqa: E731
+            wait_until(answered, 10, lambda: f"It was not asked: {client.unknown}")
+
+
+def test_an_isolated_broker_is_told_of_by_the_others(cluster, topic):
+    """Clients reach it still, and it says that it leads and all is well; the others know better."""
+    produce(cluster, topic, 30)
+    cut = int(observe.partitions(cluster, topic)["leader"][0])
+    parts = observe.watch(cluster, topic, every=0.1)
+    with parts, observe.watch(cluster, observe.brokers, every=0.1) as nodes:
+        with faults.broker_isolated(cluster, cut):
+            fenced = nodes.wait_until(lambda now: now.fenced[cut - 1], within=30)
+            assert fenced["fenced"].tolist() == [node == cut for node in (1, 2, 3)]
+            alone = nodes.wait_until(lambda now: now.in_sync[cut - 1] == 0, within=20)
+            assert alone["leaders"][cut - 1] == 0
+            parts.wait_until(lambda now: not any(cut in isr for isr in now.isr), within=20)
+            parts.wait_until(lambda now: now.log_end_offset.sum() == 30, within=20)
+            for _ in range(5):
+                now = parts.wait_until(lambda now: True)
+                assert cut not in {*now["leader"], *now["isr"].explode()}
+                assert now["log_end_offset"].sum() == 30
+                assert nodes.wait_until(lambda now: True)["fenced"][cut - 1]
+            frame, seconds, said = looked(observe.partitions, cluster, topic)
+            assert (said, frame["leader"].tolist()) == ([], now["leader"].tolist())
+            assert seconds < A_LOOK * environment.patience()
+        nodes.wait_until(lambda now: not now.fenced.any(), within=30)
+        parts.wait_until(lambda now: now.isr.map(len).eq(3).all(), within=30)
+    assert nodes.frame()["answered"].all()
+    history = parts.frame().query("partition == 0")
+    assert history["leader_epoch"].is_monotonic_increasing
+    assert history["time"].diff().dt.total_seconds().max() < A_LOOK * environment.patience()
 
 
 def test_a_broker_that_is_away_is_shown_as_it_is(cluster):

@@ -214,7 +214,6 @@ NUMBERS = [
     (charts.spread, "leader", -2),
     (charts.spread, "partition", 0.5),
     (charts.spread, "records", None),
-    (charts.lag, "lag", -5),
     (charts.lag, "lag", float("inf")),
     (charts.lag, "partition", -1),
     (charts.latency, "seconds", -0.001),
@@ -229,7 +228,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("chart", "column", "value"), NUMBERS)
 def test_a_number_that_cannot_be_is_shown_with_its_row(chart, column, value):
-    """A lag below zero or a latency of minus a millisecond tell of a mistake before the chart."""
+    """A latency of minus a millisecond tells of a mistake before the chart."""
     frame = MADE[chart]().astype({column: object})
     frame[column] = frame[column].where(frame.reset_index().index != 1, value)
     frame[column] = pd.to_numeric(frame[column])
@@ -305,6 +304,28 @@ def test_the_name_of_a_fault_points_at_its_start_or_is_within_the_chart(chart, s
     assert "▾" in name.get_text()
     assert abs(pointer - axes.transData.transform((second, 0))[0]) < 15
     assert f"leader killed, {target[:31]}" in charts.describe(axes)
+
+
+@over_time
+@pytest.mark.parametrize("apart", [0.2, 1.1, 2.5])
+def test_the_names_of_many_faults_are_all_there_and_none_on_top_of_another(chart, apart):
+    """A notebook may break four things in ten seconds, and each says at length whom it hit."""
+    whats = ["leader killed", "broker isolated", "follower frozen", "link slow"]
+    targets = ["broker 2, leader of orders-0", "broker 1", "broker 3", "from broker 1 to broker 2"]
+    starts = [START + pd.Timedelta(seconds=apart * n) for n in range(4)]
+    faults = pd.DataFrame({"start": starts, "end": pd.NaT, "fault": whats, "target": targets})
+    axes = chart(MADE[chart](), faults=faults)
+    renderer = drawn(axes)
+    boxes = dict.fromkeys(whats)
+    for text in axes.texts:
+        for what in whats:
+            if what in text.get_text():
+                boxes[what] = text.get_window_extent(renderer)
+    assert None not in boxes.values()
+    for one, other in combinations(boxes.values(), 2):
+        shared = one.intersection(one, other)
+        assert shared is None or min(shared.width, shared.height) <= 2
+    assert all(box.x1 <= axes.bbox.x1 + 1 for box in boxes.values())
 
 
 @over_time

@@ -26,10 +26,10 @@ def test_the_lines_are_the_lags_with_a_gap_where_nothing_is_committed():
 def test_the_table_has_a_row_for_each_partition():
     """Literal, for two partitions of eleven samples."""
     table = charts.describe(charts.lag(lags())).table
-    columns = ["topic", "partition", "samples", "unknown", "first", "most", "last"]
+    columns = ["topic", "partition", "samples", "unknown", "first", "least", "most", "last"]
     assert table[columns].to_numpy().tolist() == [
-        ["orders", 0, 11, 0, 0, 100, 100],
-        ["orders", 1, 11, 3, 35, 35, 0],
+        ["orders", 0, 11, 0, 0, 0, 100, 100],
+        ["orders", 1, 11, 3, 35, 0, 35, 0],
     ]
     assert list(table["most_at"]) == list(at([10, 3]))
 
@@ -60,6 +60,38 @@ def test_the_title_is_the_finding(values, heading):
     frame = pd.DataFrame({"time": at(range(len(values))), "lag": values})
     axes = charts.lag(frame.assign(topic="orders", partition=0))
     assert axes.get_title(loc="left") == heading
+
+
+def test_a_lag_below_zero_is_drawn_marked_and_explained():
+    """Committed records were lost with a leader: observe.lag tells of it, the chart shows it."""
+    frame = pd.DataFrame({"time": at(range(4)), "lag": pd.array([20, -30, -50, 0], dtype="Int64")})
+    axes = charts.lag(frame.assign(topic="orders", partition=0))
+    assert line(axes, "partition 0")["y"].tolist() == [20, -30, -50, 0]
+    low, high = axes.get_ylim()
+    assert low < -50
+    assert high > 20
+    (band,) = [patch for patch in axes.patches if patch.get_label() == "_below"]
+    assert band.get_hatch()
+    assert (band.get_y(), band.get_y() + band.get_height()) == (low, 0)
+    said = charts.describe(axes)
+    assert said == (
+        "Partition 0 was committed 50 records beyond the end of the log. 1 partition over 3 s. "
+        "Partition 0: 20 at first, at most 20 (at 0 s), at least -50, 0 at last. "
+        "A lag below zero is of offsets that are not in the log: its end was lost with a leader, "
+        "the topic was made anew, or somebody committed them by hand."
+    )
+    assert said.table[["first", "least", "most", "last"]].to_numpy().tolist() == [[20, -50, 20, 0]]
+
+
+def test_of_many_partitions_one_that_is_below_zero_is_named():
+    """It is what one has to see, though six others lag."""
+    frame = pd.concat(
+        pd.DataFrame({"time": at([0, 1]), "partition": p, "lag": [p, 10 * p]}) for p in range(1, 9)
+    )
+    frame.loc[frame["partition"] == 1, "lag"] = [0, -90]
+    axes = charts.lag(frame.assign(topic="orders"))
+    assert line(axes, "partition 1")["y"].tolist() == [0, -90]
+    assert axes.get_ylim()[0] < -90
 
 
 def test_several_groups_and_topics_have_names_that_tell_them_apart():

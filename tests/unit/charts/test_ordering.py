@@ -13,6 +13,7 @@ from eventlab.charts import look
 from eventlab.charts.inversions import KINDS, classify
 from eventlab.errors import InvalidSetting
 from tests.unit.charts.known import line, points, reads
+from tests.unit.history.story import Story
 from tests.unit.refusals import refused
 
 OF_KEY = "after a later record\nof its key: 1"
@@ -100,6 +101,41 @@ def test_the_orders_of_two_producers_are_not_taken_for_one():
         charts.ordering(frame)
     told = charts.describe(charts.ordering(frame.assign(producer=[1, 1, 2, 2])))
     assert told.table["in_order"].tolist() == [4]
+
+
+def test_the_line_of_an_inversion_begins_at_a_read_of_the_same_producer():
+    """Another producer of the same key may be far ahead, which is no inversion."""
+    frame = pd.DataFrame({"partition": 0, "key_id": 1, "producer_seq": [99, 1, 0]})
+    axes = charts.ordering(frame.assign(producer=["a", "b", "b"]))
+    drawn = line(axes, "_inversion")
+    assert drawn.to_numpy().tolist() == [[2, 1], [3, 0]]
+    assert axes.get_ylabel().startswith("each one's produce order")
+
+
+def test_a_history_of_two_producers_is_drawn_as_it_is():
+    """Its reads say who sent each record; nobody has to look it up."""
+    story = Story()
+    web, till = story.producer("web"), story.producer("till")
+    for number in range(6):
+        story.send((web, till)[number % 2], b"%d" % number, key=b"c1")
+    story.poll(story.consumer(), [0, 1, 3, 2, 4, 5])
+    frame = story.run.reads()
+    assert frame["producer"].tolist() == [0, 1, 1, 0, 0, 1]
+    assert charts.describe(charts.ordering(frame)).table["in_order"].tolist() == [6]
+    backwards = frame.iloc[[0, 1, 2, 4, 3, 5]]
+    said = charts.describe(charts.ordering(backwards))
+    assert said.startswith("1 read of 6 came after a later record of the same key.")
+
+
+@pytest.mark.parametrize("apart", [70, 2**62])
+def test_a_record_that_is_known_by_its_offset_is_not_one_of_another_partition(apart):
+    """Offsets may be as large as Kafka allows, and numbers do not run over."""
+    frame = reads().drop(columns="event_id").assign(offset=range(12))
+    frame.loc[frame.index[:4], "partition"] = [0, 1, 2, 3]
+    frame.loc[frame.index[:4], "offset"] = [0, apart, apart, 0]
+    assert charts.describe(charts.ordering(frame)).table["again"].sum() == 0
+    again = pd.concat([frame, frame[:4]])
+    assert charts.describe(charts.ordering(again)).table["again"].sum() == 4
 
 
 def test_records_that_somebody_else_produced_are_left_out_and_counted():

@@ -124,6 +124,26 @@ def test_a_record_that_is_read_before_its_acknowledgement_was_there_by_then():
     assert (table["start"] <= table["end"]).all()
 
 
+@pytest.mark.parametrize("apart", [2**31, 2**62])
+def test_offsets_may_be_as_large_as_kafka_allows(apart):
+    """Two records of two partitions are not one, whatever their numbers come to."""
+    frame = operations()
+    polls = frame["f"] == "poll"
+    frame.loc[polls, "partition"], frame.loc[polls, "offset"] = [0, 1, 2, 3], [0, apart, 7, 0]
+    assert "read again" not in charts.describe(charts.spacetime(frame))
+    frame.loc[polls, "partition"], frame.loc[polls, "offset"] = [3, 0, 1, 3], [apart, 5, 0, apart]
+    assert "1 read again" in charts.describe(charts.spacetime(frame))
+
+
+@pytest.mark.parametrize("nobody", ["", None])
+def test_consumers_of_no_group_read_each_for_themselves(nobody):
+    """A history says "" of who belongs to no group; two of them share nothing."""
+    frame = operations()
+    assert "1 read again" in charts.describe(charts.spacetime(frame))
+    alone = charts.describe(charts.spacetime(frame.assign(group_id=nobody)))
+    assert "read again" not in alone
+
+
 def test_each_group_reads_every_record_once():
     """A second group is no redelivery."""
     frame = operations().assign(group_id=lambda f: f["client"].map({"alice": "a", "bob": "b"}))

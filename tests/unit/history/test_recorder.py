@@ -126,7 +126,7 @@ def test_frames_have_the_agreed_columns():
     consumer.revoked([P0], at=story.tick())
     run = story.run
     assert list(run.reads()) == [
-        "process", "client", "topic", "partition", "offset", "event_id", "key_id",
+        "process", "client", "topic", "partition", "offset", "event_id", "key_id", "producer",
         "producer_seq", "time",
     ]  # fmt: skip
     assert list(run.assignments()) == [
@@ -134,13 +134,14 @@ def test_frames_have_the_agreed_columns():
     ]  # fmt: skip
     operations = run.operations()
     assert list(operations) == [
-        "op", "process", "client", "type", "f", "topic", "partition", "offset", "event_id",
-        "key_id", "producer_seq", "generation", "time", "error",
+        "op", "process", "client", "group_id", "type", "f", "topic", "partition", "offset",
+        "event_id", "key_id", "producer_seq", "generation", "time", "error",
     ]  # fmt: skip
     assert operations["f"].tolist() == [
         "assign", "assign", "send", "send", "send", "send", "poll", "poll", "commit", "revoke",
     ]  # fmt: skip
     assert operations["type"].tolist()[2:6] == ["invoke", "ok", "invoke", "ok"]
+    assert operations["group_id"].tolist() == [*["billing"] * 2, *[""] * 4, *["billing"] * 4]
     assert str(run.reads()["time"].dtype) == "datetime64[ns, UTC]"
     assert run.reads()["event_id"].tolist() == [0, 1]
     assert run.reads()["key_id"].tolist() == [0, 1]
