@@ -118,7 +118,7 @@ def _name(axes: Chart, starts: Sequence[float], faults: Sequence[Fault]) -> int:
         for text in (f"{fault.what}, {fault.target.split(',')[0]}", fault.what):
             name, side, begin, end = _placed(x, text, wide)
             row = next((row for row, until in enumerate(taken) if until + GAP <= begin), None)
-            if row is not None and end <= wide:
+            if row is not None and "▾" in name:
                 break
         if row is None:
             continue  # it is shaded, and the words tell of it
