@@ -20,7 +20,7 @@ from eventlab.orders.domain import (
     Shipment,
     ShippedItem,
 )
-from eventlab.orders.values import DomainError
+from eventlab.orders.errors import DomainError
 
 NOW = datetime(2026, 6, 1, 8, 15, tzinfo=UTC)
 TEAPOTS = Item("GRUMPY-TEAPOT", 2, Decimal("39.90"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventlab.orders.errors import DomainError
 from eventlab.orders.values import (
-    DomainError,
     check_count,
     check_money,
     from_iso,
