@@ -58,8 +58,9 @@ def once(events: Iterable[Event]) -> Iterable[Event]:
     """Yield each event the first time that it comes; EventConflict when a copy is no copy."""
     seen: dict[tuple[str, str], Event] = {}
     for event in events:
-        first = seen.setdefault((event.source, event.event_id), event)
-        if first is event:
+        first = seen.get((event.source, event.event_id))
+        if first is None:
+            seen[event.source, event.event_id] = event
             yield event
         elif first != event:
             raise EventConflict(

@@ -129,7 +129,7 @@ def _culprit(value: object) -> tuple[str, object]:
             return path, value
         if isinstance(value, dict):
             for name, inner in value.items():
-                if not isinstance(name, str):
+                if not (isinstance(name, str) and _has_json(name)):
                     return path, name
                 stack.append((f"{path}.{name}".lstrip("."), inner, depth + 1))
         if isinstance(value, list | tuple):
