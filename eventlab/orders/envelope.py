@@ -54,7 +54,7 @@ def event_of(context: Mapping[str, Any], data: Mapping[str, Any]) -> Event:
             causation_id=context.get("causationid"),
         )
     except EventValidationError as error:
-        raise error if error.field in _NEEDED else error.inside("data.") from None
+        raise error if error.field in _ENVELOPE else error.inside("data.") from None
     if context.get("subject", event.key) != event.key:
         raise wrong("subject", context["subject"], f"It is the {event.entity}, {event.key}.")
     return event
@@ -66,7 +66,7 @@ def schema_name(kind: type[Event], version: int) -> str:
 
 
 _VERSION = re.compile(r"[1-9][0-9]{0,5}\.json")
-_NEEDED = ("id", "source", "time", "event_id", "correlation_id", "causation_id")
+_ENVELOPE = ("id", "source", "time", "event_id", "correlation_id", "causation_id")
 
 
 def _kind(name: object) -> type[Event]:
@@ -82,10 +82,8 @@ def _kind(name: object) -> type[Event]:
 
 def _check_schema(kind: type[Event], uri: object) -> None:
     """Any version from 1 on may come, and an event of another publisher may name none."""
-    name = schema_name(kind, 0).removesuffix("0.json")
-    if uri is None or re.fullmatch(
-        rf"{re.escape(SCHEMAS + name)}[1-9][0-9]{{0,5}}\.json", str(uri)
-    ):
+    first = SCHEMAS + schema_name(kind, 1)
+    if uri in (None, first) or _VERSION.fullmatch(str(uri).removeprefix(first[: -len("1.json")])):
         return
     raise _version("dataschema", uri, f"Send {SCHEMAS}{schema_name(kind, kind.version)}.")
 

@@ -125,8 +125,8 @@ def _checks(cls: Any) -> tuple[tuple[str, Callable[[str, Any], None]], ...]:
 
 def _read(cls: Any, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, kind in data_kinds(cls).items():
-        if data.get(name) is not None:
-            yield name, _converted(name, kind, data[name])
+        if (value := data.get(name)) is not None:
+            yield name, _converted(name, kind, value)
         elif not kind.optional:
             seen = f"There is {shown(', '.join(data))}."
             raise EventValidationError(f"{name} is missing.", seen, "Send it.", field=name)

@@ -25,15 +25,16 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # linear,
 def dumps(value: object) -> bytes:
     """Return compact UTF-8 JSON with the keys as given; EventEncodeError says what has no JSON."""
     try:
-        return json.dumps(
+        encoded = json.dumps(
             value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode()
     except (TypeError, ValueError, RecursionError):
-        path, culprit = _culprit(value)
-    what = f"{path or 'The value'} cannot be written as JSON."
-    seen = f"It is {shown(culprit)}, a {type(culprit).__name__}."
-    fix = "Use text, whole numbers, booleans, lists and dicts; write money and times as text."
-    raise EventEncodeError(what, seen, fix, path=path)
+        raise _no_json(*_culprit(value)) from None
+    if len(encoded) > MOST_BYTES:
+        what = "The event is too large for a record."
+        seen = f"It has {len(encoded):,} bytes, more than {MOST_BYTES:,}."
+        raise EventEncodeError(what, seen, "Send less, or an id where the rest can be had.")
+    return encoded
 
 
 def loads(value: object) -> dict[str, Any]:
@@ -118,6 +119,13 @@ def _finite(text: str) -> float:
 _STRICT = json.JSONDecoder(
     object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
 )
+
+
+def _no_json(path: str, culprit: object) -> EventEncodeError:
+    what = f"{path or 'The value'} cannot be written as JSON."
+    seen = f"It is {shown(culprit)}, a {type(culprit).__name__}."
+    fix = "Use text, whole numbers, booleans, lists and dicts; write money and times as text."
+    return EventEncodeError(what, seen, fix, path=path)
 
 
 def _culprit(value: object) -> tuple[str, object]:

@@ -126,13 +126,20 @@ def test_the_limits_are_where_they_are_said_to_be():
     assert loads(full)
 
 
+def test_what_cannot_be_read_is_not_written():
+    """A publisher learns of an event that is too large before any subscriber does."""
+    assert len(dumps({"a": "x" * (MOST_BYTES - 8)})) == MOST_BYTES
+    with pytest.raises(EventEncodeError, match="1,048,577 bytes, more than 1,048,576"):
+        dumps({"a": "x" * (MOST_BYTES - 7)})
+
+
 def test_brackets_count_only_outside_of_text():
     """Many small objects are no deep one, and a text may hold any brackets."""
     assert loads(b'{"a":[' + b"{}," * 1_000 + b"{}]}")
     assert loads(json.dumps({"a": "[{" * 1_000, "b": '\\"[' * 1_000}).encode())
 
 
-@pytest.mark.parametrize("bomb", [b'{"a":"' + b'\\"' * 500_000, b'"' * 1_000_000, b"\\" * 900_000])
+@pytest.mark.parametrize("bomb", [b'{"a":"' + b'\\"' * 500_000, b'"' * 200_000, b"\\" * 200_000])
 def test_a_text_that_does_not_end_takes_no_time(bomb):
     """Looking for its end again from every quote would take hours."""
     with pytest.raises(EventDecodeError):
