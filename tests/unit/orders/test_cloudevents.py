@@ -153,6 +153,7 @@ def test_what_cloudevents_leaves_open_may_be_missing():
     less = changed(subject=..., dataschema=None, datacontenttype=..., causationid=None, nice="yes")
     assert decode(less) == replace(CREATED, causation_id=None)
     assert decode(changed(correlationid=...)) == CREATED
+    assert decode(changed(correlationid=None, subject=None)) == CREATED
 
 
 def test_data_may_come_as_base64():
@@ -293,6 +294,7 @@ def test_a_wrong_field_is_named_with_its_place(record, field):
         (Encoded(b"", VALUE, [("content-type", b"application/cloudevents+avro")]), "+avro"),
         (Encoded(b"", VALUE, [("content-type", b"application/cloudevents-batch+json")]), "batch"),
         (Encoded(b"", VALUE, [("content-type", b"application/cloudevents")]), "a format"),
+        (Encoded(b"", VALUE, [("content-type", b"APPLICATION/CloudEvents+Avro")]), "a format"),
         (Encoded(b"", DATA, [*BINARY.headers, ("ce_id", b"E-2")]), "'E-1' and 'E-2'"),
         (Encoded(b"", DATA, [("content-type", b"text/xml"), *BINARY.headers[1:]]), "text/xml"),
         (Encoded(b"", DATA, [*BINARY.headers, ("ce_x", b"\xff")]), "not UTF-8"),

@@ -18,8 +18,10 @@ from eventlab.orders.values import (
     from_text,
     to_iso,
 )
+from tests.unit.orders import made
 
 
+@made.SLOWLY
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_iso_times_come_back(time):
     assert from_iso(to_iso(time)) == time
