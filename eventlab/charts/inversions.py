@@ -83,4 +83,5 @@ def repeated(identity: Array) -> Array:
         return known[:0]
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    return known[order[1:][ordered[1:] == ordered[:-1]]]
+    again: Array = known[order[1:][ordered[1:] == ordered[:-1]]]
+    return again

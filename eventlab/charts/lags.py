@@ -129,7 +129,7 @@ def _draw_below(axes: Chart, least: float) -> None:
     style: dict[str, Any] = {"facecolor": "none", "edgecolor": look.REST, "hatch": "//"}
     axes.axhspan(axes.get_ylim()[0], 0, linewidth=0, zorder=0.3, label="_below", **style)
     axes.axhline(0, color=look.INK, linewidth=0.8, label="_zero", zorder=0.6)
-    x, middle = axes.get_xlim()[0], least / 2
+    x, middle = axes.get_xlim()[0], (axes.get_ylim()[0] + least) / 2
     lanes.write(axes, " committed beyond the end of the log", x, middle, ha="left")
 
 

@@ -37,7 +37,7 @@ def read(frame: pd.DataFrame) -> Reads | None:
     """Return the reads whose place in the order of producing is known; None without any."""
     produced = frames.wholes(frame, "producer_seq", -1, missing=-1)
     known = produced >= 0
-    unknown = len(known) - np.count_nonzero(known)
+    unknown = len(known) - int(np.count_nonzero(known))
     if unknown == len(known):
         return None
     if unknown:

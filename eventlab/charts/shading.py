@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -118,7 +119,7 @@ def _name(axes: Chart, starts: Sequence[float], faults: Sequence[Fault]) -> int:
         for text in (f"{fault.what}, {fault.target.split(',')[0]}", fault.what):
             name, side, begin, end = _placed(x, text, wide)
             row = next((row for row, until in enumerate(taken) if until + GAP <= begin), None)
-            if row is not None and end <= wide:
+            if row is not None and "▾" in name:
                 break
         if row is None:
             continue  # it is shaded, and the words tell of it
@@ -150,10 +151,11 @@ def _placed(x: float, text: str, wide: float) -> tuple[str, str, float, float]:
 
 def _width(axes: Chart) -> float:
     """Return how many points wide a chart is beside all that is written at its sides."""
-    engine = axes.figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(axes.figure)
-    return float(axes.bbox.width) * 72 / axes.figure.dpi
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+    return float(axes.bbox.width) * 72 / figure.dpi
 
 
 def _length(text: str) -> float:

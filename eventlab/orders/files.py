@@ -18,9 +18,9 @@ from typing import TypeVar
 from eventlab.bundled import bundled
 from eventlab.orders import tables
 from eventlab.orders.domain import Order
+from eventlab.orders.errors import DomainError
 from eventlab.orders.sample import SEED, sample_shop
 from eventlab.orders.tables import Head, Line, Table
-from eventlab.orders.values import DomainError
 
 T = TypeVar("T")
 Folder = str | os.PathLike[str] | None

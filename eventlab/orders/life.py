@@ -7,13 +7,14 @@ says anything that the payments and shipments do not say too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from eventlab.orders.catalogue import a_customer_id, a_product
 from eventlab.orders.dice import Dice
 from eventlab.orders.domain import Item, Order, OrderStatus, Payment, PaymentStatus, Shipment
+from eventlab.orders.sale import Sale
 from eventlab.orders.steps import parcels, refund, tries
 
 _LINES = (1, 1, 1, 1, 1, 2, 2, 2, 3, 4)
@@ -21,26 +22,17 @@ _QUANTITIES = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3)
 _PATIENCE = (1, 1, 1, 21)  # days: most change their mind, the others never pay
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """An order, with the payments and shipments that brought it where it is."""
-
-    order: Order
-    payments: tuple[Payment, ...]
-    shipments: tuple[Shipment, ...]
-
-
 def a_sale(dice: Dice, number: int, created: datetime, until: datetime) -> Sale:
     """Return order `number` and all that happened to it before `until`."""
     order = _placed(dice, number, created)
     if dice.chance(5):
-        cancelled = created + timedelta(days=dice.one_of(_PATIENCE)) < until
-        unpaid = OrderStatus.CANCELLED if cancelled else OrderStatus.CREATED
-        return _seen(order, unpaid, tries(dice, order, pays=False), (), until)
+        end = created + timedelta(days=dice.one_of(_PATIENCE))
+        unpaid = _seen(order, tries(dice, order, pays=False), (), until)
+        return _cancelled(unpaid, end) if end < until else unpaid
     payments = list(tries(dice, order, pays=True))
     shipments = [] if dice.chance(2) else list(parcels(dice, order, payments[-1].created))
     payments += refund(dice, order, payments[-1], shipments)
-    return _seen(order, OrderStatus.CREATED, payments, shipments, until)
+    return _seen(order, payments, shipments, until)
 
 
 def _placed(dice: Dice, number: int, created: datetime) -> Order:
@@ -65,15 +57,18 @@ def _reduced(price: Decimal) -> Decimal:
 
 def _seen(
     order: Order,
-    unpaid: OrderStatus,
     payments: Iterable[Payment],
     shipments: Iterable[Shipment],
     until: datetime,
 ) -> Sale:
     paid = tuple(payment for payment in payments if payment.created < until)
     sent = tuple(_on_the_road(s, until) for s in shipments if s.shipped < until)
-    status = _status(order, paid, sent) or unpaid
+    status = _status(order, paid, sent) or OrderStatus.CREATED
     return Sale(replace(order, status=status), paid, sent)
+
+
+def _cancelled(sale: Sale, end: datetime) -> Sale:
+    return replace(sale, order=sale.order.with_status(OrderStatus.CANCELLED), cancelled=end)
 
 
 def _on_the_road(shipment: Shipment, until: datetime) -> Shipment:

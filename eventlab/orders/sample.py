@@ -1,6 +1,7 @@
 """A shop of any size, made up: the same one for the same seed, on every machine.
 
     orders = sample_orders(1_000)         # an iterator: a million costs no more memory than one
+    events = sample_events(1_000)         # all that happened to them, as it happened
     shop = sample_shop(1_000)             # the same orders, with all that belongs to them
     shop.customers, shop.products, shop.orders, shop.payments, shop.shipments
 
@@ -14,13 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice
+from itertools import chain, count, islice
+from operator import attrgetter
 
 from eventlab.orders.catalogue import PRODUCTS, customers
 from eventlab.orders.demand import BOOK, arrivals, opened
 from eventlab.orders.dice import Dice
 from eventlab.orders.domain import Customer, Order, Payment, Product, Shipment
-from eventlab.orders.life import Sale, a_sale
+from eventlab.orders.events import Event
+from eventlab.orders.life import a_sale
+from eventlab.orders.sale import Sale
+from eventlab.orders.story import events_of
 from eventlab.orders.values import check_count
 
 SEED = 7
@@ -56,6 +61,19 @@ def sample_shop(n: int, seed: int = SEED) -> Shop:
         shipments=tuple(shipment for sale in sales for shipment in sale.shipments),
         closed=opened(max(n - 1, 0) // BOOK + 1),
     )
+
+
+def sample_events(n: int, seed: int = SEED) -> Iterator[Event]:
+    """Return an iterator over all that happened to the first n orders, by time.
+
+    It keeps one book in memory: nothing happens to an order after its book was closed.
+    """
+    return _by_time(_sales(n, seed))
+
+
+def _by_time(sales: Iterator[Sale]) -> Iterator[Event]:
+    while book := list(islice(sales, BOOK)):
+        yield from sorted(chain.from_iterable(map(events_of, book)), key=attrgetter("time"))
 
 
 def _sales(n: int, seed: int) -> Iterator[Sale]:

@@ -1,49 +1,44 @@
 """What one field may hold: ids, names, money and times, and how money and times read as text.
 
-Standard library only, as the domain that stands on it. Each check raises `DomainError`.
+Standard library only, as the domain that stands on it. Each check raises
+`EventValidationError`, which is a `DomainError`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+from eventlab.errors import shown
+from eventlab.orders.errors import EventValidationError
 
 LARGEST = Decimal("10000000000.00")  # NUMERIC(12, 2), far inside the 28 exact digits of Decimal
 MOST = 1_000_000
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-_MONEY = re.compile(r"[0-9]{1,10}\.[0-9]{2}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+MONEY = re.compile(r"[0-9]{1,10}\.[0-9]{2}")
+SOURCE = re.compile(r"[!-~]{1,200}")
 _TIME = re.compile(  # newer Pythons read 24:00 as tomorrow, older ones refuse it
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{3,6})?Z"
+)
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})"
+    r"(?:\.([0-9]+))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _NO_OFFSET = timedelta(0)
 
 
-class DomainError(ValueError):
-    """A value that no order, payment or shipment can have, told in three short sentences."""
-
-    def __init__(self, what: str, seen: str, fix: str) -> None:
-        super().__init__(what, seen, fix)
-
-    def __str__(self) -> str:
-        return " ".join(self.args)
-
-
-def wrong(name: str, value: object, fix: str) -> DomainError:
+def wrong(name: str, value: object, fix: str) -> EventValidationError:
     """Return the error for a field that cannot hold this value."""
-    try:
-        seen = repr(value)
-    except ValueError:  # Python prints no int of more than 4,300 digits
-        seen = "a number of thousands of digits"
-    seen = seen if len(seen) <= 60 else seen[:57] + "..."
-    return DomainError(f"{name} cannot be this {type(value).__name__}.", f"You gave {seen}.", fix)
+    what = f"{name} cannot be this {type(value).__name__}."
+    return EventValidationError(what, f"You gave {shown(value)}.", fix, field=name)
 
 
 def check_id(name: str, value: object) -> None:
     """Ids become record keys: 1 to 64 plain ASCII characters."""
-    if not (isinstance(value, str) and _ID.fullmatch(value)):
+    if not (isinstance(value, str) and ID.fullmatch(value)):
         raise wrong(name, value, "Use 1 to 64 ASCII letters, digits, '-', '_', '.' or ':'.")
 
 
@@ -51,6 +46,12 @@ def check_name(name: str, value: object) -> None:
     """Names are for people: 1 to 200 printable characters of any script."""
     if not (isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()):
         raise wrong(name, value, "Use 1 to 200 printable characters.")
+
+
+def check_source(name: str, value: object) -> None:
+    """Where events come from is a URI or a part of one: no spaces, nothing but ASCII."""
+    if not (isinstance(value, str) and SOURCE.fullmatch(value)):
+        raise wrong(name, value, "Use a URI reference of up to 200 characters, such as '/shop'.")
 
 
 def check_code(name: str, value: object, length: int) -> None:
@@ -109,8 +110,21 @@ def from_iso(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def from_rfc3339(text: str) -> datetime:
+    """Read a time as others write it (RFC 3339), to the microsecond; ValueError for any other."""
+    found = _RFC3339.fullmatch(text)
+    if not found:
+        raise ValueError(text)
+    date, clock, fraction, offset = found.groups(default="0")
+    zone = "+00:00" if offset in "zZ" else offset
+    try:
+        return datetime.fromisoformat(f"{date}T{clock}.{fraction[:6]:0<6}{zone}").astimezone(UTC)
+    except OverflowError:  # the first or the last hours that a datetime knows
+        raise ValueError(text) from None
+
+
 def from_text(text: str) -> Decimal:
     """Read money such as `12.90`; ValueError for any other text."""
-    if not _MONEY.fullmatch(text):
+    if not MONEY.fullmatch(text):
         raise ValueError(text)
     return Decimal(text)

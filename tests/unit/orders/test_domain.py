@@ -20,7 +20,8 @@ from eventlab.orders.domain import (
     Shipment,
     ShippedItem,
 )
-from eventlab.orders.values import DomainError
+from eventlab.orders.errors import DomainError
+from tests.unit.orders import made
 
 NOW = datetime(2026, 6, 1, 8, 15, tzinfo=UTC)
 TEAPOTS = Item("GRUMPY-TEAPOT", 2, Decimal("39.90"))
@@ -56,6 +57,7 @@ def test_json_is_readable_and_has_a_fixed_order():
     assert ORDER.to_json() == JSON
 
 
+@made.SLOWLY
 @given(orders)
 def test_json_brings_back_every_order(fields):
     order = Order(*fields)

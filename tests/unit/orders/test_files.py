@@ -8,9 +8,9 @@ import pytest
 
 from eventlab.bundled import bundled
 from eventlab.orders import read_orders, sample_orders, tables
+from eventlab.orders.errors import DomainError
 from eventlab.orders.files import read, write
 from eventlab.orders.sample import sample_shop
-from eventlab.orders.values import DomainError
 
 NAMES = ["customers", "items", "orders", "payments", "products", "shipments"]
 

@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 
 from eventlab.orders import sample_orders
+from eventlab.orders.errors import DomainError
 from eventlab.orders.sample import sample_shop
-from eventlab.orders.values import DomainError
 
 
 def digest(orders):

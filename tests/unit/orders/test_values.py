@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventlab.orders.errors import DomainError
 from eventlab.orders.values import (
-    DomainError,
     check_count,
     check_money,
     from_iso,
     from_text,
     to_iso,
 )
+from tests.unit.orders import made
 
 
+@made.SLOWLY
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_iso_times_come_back(time):
     assert from_iso(to_iso(time)) == time

@@ -1,0 +1,76 @@
+"""The events that led to a sale; `fold` brings the sale back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from eventlab.orders.domain import Payment, PaymentStatus, Shipment
+from eventlab.orders.events import (
+    Event,
+    OrderCancelled,
+    OrderCreated,
+    OrderPaid,
+    OrderRefunded,
+    PaymentFailed,
+    ShipmentDelivered,
+    ShipmentSent,
+)
+from eventlab.orders.sale import Sale
+
+_WORDS: dict[PaymentStatus, tuple[type[PaymentFailed | OrderPaid | OrderRefunded], str]] = {
+    PaymentStatus.FAILED: (PaymentFailed, "failed"),
+    PaymentStatus.CAPTURED: (OrderPaid, "paid"),
+    PaymentStatus.REFUNDED: (OrderRefunded, "refunded"),
+}
+
+
+def events_of(sale: Sale) -> list[Event]:
+    """Return what happened to an order, by time; their ids can be read, and are always the same."""
+    return sorted(_events(sale), key=attrgetter("time"))
+
+
+def _events(sale: Sale) -> Iterator[Event]:
+    order = sale.order
+    created = OrderCreated(
+        *(order.order_id, order.customer_id, order.items, order.currency),
+        **_when(order.order_id, "created", order.created),
+    )
+    yield created
+    paid: Event = created
+    for payment in sale.payments:
+        event = _payment(paid, payment)
+        paid = event if isinstance(event, OrderPaid) else paid
+        yield event
+    for shipment in sale.shipments:
+        yield from _shipment(paid, shipment)
+    if sale.cancelled:
+        when = _when(order.order_id, "cancelled", sale.cancelled)
+        yield created.then(OrderCancelled, order.order_id, "Nobody paid it.", **when)
+
+
+def _payment(before: Event, payment: Payment) -> Event:
+    kind, word = _WORDS[payment.status]
+    return before.then(
+        kind,
+        *(payment.order_id, payment.payment_id, payment.amount, payment.method, payment.currency),
+        **_when(payment.payment_id, word, payment.created),
+    )
+
+
+def _shipment(paid: Event, shipment: Shipment) -> Iterator[Event]:
+    sent = paid.then(
+        ShipmentSent,
+        *(shipment.order_id, shipment.shipment_id, shipment.carrier, shipment.items),
+        **_when(shipment.shipment_id, "sent", shipment.shipped),
+    )
+    yield sent
+    if shipment.delivered:
+        when = _when(shipment.shipment_id, "delivered", shipment.delivered)
+        yield sent.then(ShipmentDelivered, shipment.order_id, shipment.shipment_id, **when)
+
+
+def _when(entity_id: str, word: str, time: datetime) -> dict[str, Any]:
+    return {"event_id": f"{entity_id}.{word}", "time": time}
