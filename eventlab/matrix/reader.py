@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SETTINGS: dict[str, Any] = {
     "auto_offset_reset": "earliest",
     "enable_auto_commit": False,
+    "bootstrap_timeout_ms": 60_000,
     "session_timeout_ms": 6000,
     "request_timeout_ms": 10_000,
     "reconnect_backoff_max_ms": 200,

@@ -154,8 +154,9 @@ class Scene:
         wait_until(lambda: len(self.acknowledged) >= before, 60, "Nothing is acknowledged again.")
 
     def _send_all(self, producer: KafkaProducer, over: threading.Event) -> None:
-        # Spread over the fault, and on after it until everything is sent.
-        while not over.wait(0.02) and self._sent < 20 * self.records:
+        # Spread over the fault, and on after it until everything is sent; a fault that lasts long
+        # gets fewer, and never none: somebody waits for the next acknowledgement.
+        while not over.wait(0.02 if self._sent < 10 * self.records else 0.2):
             try:
                 self.send(producer, 5)
             except KafkaError:  # recorded; the next one is tried all the same
