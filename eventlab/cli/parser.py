@@ -72,12 +72,18 @@ def _lab_commands(commands: Commands) -> None:
     bench.add_argument("--runs", type=int, metavar="N", help="runs each (default: its own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object a line")
     faults = _add(
-        commands, "matrix", matrix.matrix, "play the fault matrix and judge it", "matrix F1 F12"
+        commands,
+        "matrix",
+        matrix.matrix,
+        "play the fault matrix and judge it",
+        "matrix --list",
+        "matrix F1 F12",
+        "matrix F20 --runs 5 --seed 7 --save runs.csv",
     )
     faults.add_argument("rows", nargs="*", metavar="ROW", help="which rows (default: all)")
     faults.add_argument("--list", action="store_true", help="say what the rows are, play none")
     faults.add_argument("--runs", type=int, default=1, metavar="N", help="of each (default: 1)")
-    faults.add_argument("--records", type=int, default=5000, metavar="N", help="default: 5000")
+    faults.add_argument("--records", type=int, default=1000, metavar="N", help="default: 1000")
     faults.add_argument("--seed", type=int, help="repeats a run (default: a new one, printed)")
     faults.add_argument("--save", metavar="FILE", help="write every run to a CSV file")
     faults.add_argument("--json", action="store_true", help="print one JSON object a row")
@@ -88,13 +94,13 @@ def _lab_commands(commands: Commands) -> None:
 
 
 def _add(
-    commands: Commands, name: str, run: Run, what: str, example: str
+    commands: Commands, name: str, run: Run, what: str, *examples: str
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=what,
         description=what[0].upper() + what[1:] + ".",
-        epilog=f"example:\n  eventlab {example}",
+        epilog="example:" + "".join(f"\n  eventlab {example}" for example in examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)

@@ -33,7 +33,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
-            preexec_fn=_dies_with_parent(),
+            preexec_fn=dies_with_parent(),
         )
 
 
@@ -46,7 +46,8 @@ def cap_log(log: Path) -> None:
             os.truncate(log, 0)
 
 
-def _dies_with_parent() -> Callable[[], object] | None:
+def dies_with_parent() -> Callable[[], object] | None:
+    """Return what a child has to call so that it is killed with its parent; None where none is."""
     if not sys.platform.startswith("linux"):
         return None  # elsewhere the next start sweeps what a killed supervisor left
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where it is safe

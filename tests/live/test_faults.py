@@ -134,11 +134,23 @@ def test_an_isolated_follower_leaves_the_isr_and_comes_back(broken, orders):
     assert read_all(broken, orders) == list(range(10))
 
 
+def send_alone(cluster, topic):
+    """Send a record that its leader alone acknowledges."""
+    servers = cluster.bootstrap_servers
+    with KafkaProducer(bootstrap_servers=servers, acks=1, enable_idempotence=False) as producer:
+        producer.send(topic, b"").get(10)
+
+
 def test_a_leader_cut_off_from_its_followers_alone_stays_leader(broken, orders):
-    """The controller still hears it: no election, and the ISR shrinks to the leader."""
+    """The controller still hears it: no election, and the ISR shrinks to the leader.
+
+    Not before there is something that the followers lack: who has everything is in sync, however
+    long it has been silent (kafka.cluster.Replica.isCaughtUp).
+    """
     old = leader(broken, orders)
     others = [node for node in (1, 2, 3) if node != old]
     with faults.partitioned(broken, [old], others):
+        send_alone(broken, orders)
         wait_until(lambda: isr(broken, orders) == {old}, 30, "The ISR did not shrink.")
         assert leader(broken, orders) == old
     wait_until(lambda: len(isr(broken, orders)) == 3, 30, "They did not come back.")
