@@ -15,9 +15,12 @@ from eventlab.errors import NeverHappened
 from eventlab.waiting import Deadline, wait_until
 
 
-def produce(cluster: Cluster, topic: str, count: int, start: int = 0) -> list[tuple[int, int]]:
+def produce(
+    cluster: Cluster | str, topic: str, count: int, start: int = 0
+) -> list[tuple[int, int]]:
     """Send `count` numbered records with acks=all; return (partition, offset) of each ack."""
-    with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, acks="all") as producer:
+    servers = cluster if isinstance(cluster, str) else cluster.bootstrap_servers
+    with KafkaProducer(bootstrap_servers=servers, acks="all") as producer:
         sent = [
             producer.send(topic, key=b"%d" % number, value=b"%d" % number)
             for number in range(start, start + count)

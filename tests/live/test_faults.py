@@ -419,8 +419,11 @@ def test_faults_of_a_combined_topology_take_both_roles_along(name):
             old = int(frozen.target.split()[1])
             assert cluster.brokers[old].state == "frozen"
             wait_until(lambda: cluster.controller.node_id != old, 30, "No new controller.")
-            with faults.clients_slow(cluster, cluster.controller.node_id, latency=0.001):
-                produce(cluster, "orders", 5)
+            wait_until(lambda: leader(cluster, "orders") not in (old, -1), 30, "No new leader.")
+            new = cluster.controller.node_id
+            with faults.clients_slow(cluster, new, latency=0.001):
+                # The address of a frozen broker takes connections and gives no answer.
+                produce(cluster.brokers[new].address, "orders", 5)
         wait_until(lambda: len(isr(cluster, "orders")) == 3, 30, "It did not catch up.")
         with faults.leader_killed(cluster, "orders") as killed:
             dead = int(killed.target.split()[1].strip(","))

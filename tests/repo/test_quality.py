@@ -21,11 +21,6 @@ LONGER = {  # and those that are, with the reason
     "benchmarks/history.py": 320,  # one benchmark, with the histories that it makes up
     "eventlab/history/producers.py": 270,  # what a recorded producer does, in one place
     "eventlab/history/recorder.py": 280,  # the columns that every client is recorded in
-<<<<<<< HEAD
-    "eventlab/matrix/rows.py": 300,  # one table, whose rows are read together
-=======
-    "eventlab/orders/domain.py": 280,  # twelve small dataclasses that are read together
->>>>>>> h-matrix
 }
 HOSTS = re.compile(
     r"pypi[.]org|pythonhosted|repo1?[.]maven|maven[.]apache[.]org|registry[.]npmjs"
