@@ -114,7 +114,7 @@ def test_few_modules_of_observation_know_the_client():
 
 
 HISTORY = "eventlab.history"
-JUDGE = tuple(f"{HISTORY}.{name}" for name in ("judge", "tables", "frames", "words"))
+JUDGE = tuple(f"{HISTORY}.{name}" for name in ("judge", "tables", "frames", "owners", "words"))
 
 
 @pytest.mark.parametrize("path", inside(*JUDGE), ids=name_of)
