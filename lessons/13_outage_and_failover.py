@@ -278,7 +278,12 @@ risky
 # All 150 were acknowledged, and exactly 50 of them are gone.
 # No error anywhere: the producer, the brokers and the consumers find everything in order.
 # Only someone who kept a list can tell.
-#
+
+# %%
+charts.anomalies(risky.records())
+
+# %% [markdown]
+# The log has no gap: the 50 were told offsets 50 to 99, and there is something at each of these.
 # What is now at the address that the first lost payment was told?
 
 # %%

@@ -21,11 +21,13 @@ from eventlab.charts.delays import latency
 from eventlab.charts.diagram import spacetime
 from eventlab.charts.lags import lag
 from eventlab.charts.leaders import leadership
+from eventlab.charts.logs import anomalies
 from eventlab.charts.order import ordering
 from eventlab.charts.owners import assignment
 from eventlab.charts.rates import throughput
 
 __all__ = [
+    "anomalies",
     "assignment",
     "describe",
     "lag",

@@ -6,6 +6,7 @@
     ...                                  # they stay the objects they are
     verdict = run.verify()               # valid, invalid or unknown, and what, which and where next
     verdict.witnesses("duplicate")
+    charts.anomalies(verdict.records())  # where in the log
 
 Recording: `recorder` keeps columns (`names`, `tables`), `producers` and `consumers` fill them for
 kafka-python, `freeze` makes tables of them. Judging: `final` reads the log, `judge` compares, and

@@ -62,6 +62,7 @@ class Verdict:
     def records(self) -> pd.DataFrame:
         """Return every record of the log, and every lost one, with the anomaly it is part of.
 
+        `charts.anomalies(verdict.records())` is the picture of it.
         Columns: topic, partition, offset, event_id (-1: sent by nobody of the run), key_id,
         producer_seq, process (who sent it), time, anomaly (None for none), in_log.
         """

@@ -119,7 +119,18 @@ def operations() -> pd.DataFrame:
     return timed(rows, *columns).assign(topic="orders", op=range(len(rows)))
 
 
+def judged() -> pd.DataFrame:
+    """Return the log of two partitions: five were lost in the first, and one doubled."""
+    rows = [("orders", 0, offset, None, True) for offset in range(10)]
+    rows += [("orders", 0, offset, "lost", False) for offset in range(10, 15)]
+    rows += [
+        ("orders", 1, offset, "duplicate" if offset == 3 else None, True) for offset in range(6)
+    ]
+    return pd.DataFrame(rows, columns=["topic", "partition", "offset", "anomaly", "in_log"])
+
+
 MADE = {
+    charts.anomalies: judged,
     charts.spread: lambda: pd.DataFrame(
         {"partition": [2, 0, 1], "leader": [1, 2, 3], "records": [30, 50, 20]}
     ),
@@ -132,6 +143,7 @@ MADE = {
     charts.spacetime: operations,
 }
 NEEDED = {
+    charts.anomalies: ("topic", "partition", "offset", "anomaly", "in_log"),
     charts.spread: ("partition", "leader", "records"),
     charts.lag: ("time", "topic", "partition", "lag"),
     charts.throughput: ("time",),
