@@ -40,6 +40,7 @@ def measure(runs: int) -> list[Figure]:
         "ordering, 1e6 reads": (charts.ordering, read),
         "spacetime, 1e6 operations": (charts.spacetime, operations(dice)),
         "leadership, 1e6 samples": (charts.leadership, partition_samples()),
+        "anomalies, 1e6 records": (charts.anomalies, judged(dice)),
     }
     numbers = dice.integers(0, 1 << 62, ROWS)
     seen = figures.interleaved(
@@ -125,6 +126,21 @@ def latencies(dice: np.random.Generator) -> pd.DataFrame:
     """Return how long records took, in the order of time."""
     times = moments(np.sort(dice.uniform(0, 600, ROWS)))
     return pd.DataFrame({"time": times, "seconds": dice.lognormal(-6, 0.5, ROWS)})
+
+
+def judged(dice: np.random.Generator) -> pd.DataFrame:
+    """Return the log of 12 partitions, one record in a thousand lost."""
+    number = np.arange(ROWS)
+    lost = dice.random(ROWS) < 0.001
+    return pd.DataFrame(
+        {
+            "topic": "orders",
+            "partition": number % PARTITIONS,
+            "offset": number // PARTITIONS,
+            "anomaly": np.where(lost, "lost", None),
+            "in_log": ~lost,
+        }
+    )
 
 
 def ordering_table(frame: pd.DataFrame) -> pd.DataFrame:
