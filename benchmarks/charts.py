@@ -132,12 +132,14 @@ def judged(dice: np.random.Generator) -> pd.DataFrame:
     """Return the log of 12 partitions, one record in a thousand lost."""
     number = np.arange(ROWS)
     lost = dice.random(ROWS) < 0.001
+    anomaly = np.full(ROWS, None, object)
+    anomaly[lost] = "lost"
     return pd.DataFrame(
         {
             "topic": "orders",
             "partition": number % PARTITIONS,
             "offset": number // PARTITIONS,
-            "anomaly": np.where(lost, "lost", None),
+            "anomaly": anomaly,
             "in_log": ~lost,
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +13,15 @@ import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from eventlab.errors import HistoryMismatch
+from eventlab.errors import HistoryMismatch, NeverHappened
 from eventlab.history.clients import opened
 from eventlab.history.names import Names, checksums
 from eventlab.history.tables import WIDTHS, Column, Log
 from eventlab.progress import Progress
-from eventlab.waiting import Deadline
+from eventlab.waiting import Deadline, wait_until
 
 EACH = 5.0  # seconds for the edges of all partitions, or of one whose leader is away
+SETTLE = 2.0  # seconds for followers to copy what acks=1 acknowledged: until then nobody reads it
 
 
 @dataclass
@@ -47,9 +49,10 @@ def final_read(
     names: Names,
     topics: list[str],
     cluster_id: str,
+    acknowledged: Mapping[int, int],
     deadline: Deadline,
 ) -> Log:
-    """Read these topics up to their ends of now.
+    """Read these topics up to their ends of now, or those that were acknowledged, by partition.
 
     What cannot be read in time is told in `unread`. HistoryMismatch on another cluster.
     """
@@ -71,6 +74,7 @@ def final_read(
             _refuse_other(consumer, cluster_id)
             parts = _partitions(consumer, names, topics, unread)
             read = _edges(consumer, parts, names, deadline, unread)
+            _settle(consumer, names, read, acknowledged, deadline)
             _read(consumer, names, read, deadline)
     except KafkaError as error:
         unread.append(f"The final read broke off: {type(error).__name__}.")
@@ -136,6 +140,30 @@ def _edges(
                 names.part(*part): Part(starts[part], ends[part], starts[part]) for part in some
             }
     return read
+
+
+def _settle(
+    consumer: Any,
+    names: Names,
+    read: dict[int, Part],
+    acknowledged: Mapping[int, int],
+    deadline: Deadline,
+) -> None:
+    """Wait a moment for ends that are below what was acknowledged; they may never come."""
+
+    def late() -> list[int]:
+        return [number for number, part in read.items() if part.end < acknowledged.get(number, 0)]
+
+    def settled() -> bool:
+        parts = {number: TopicPartition(*names.parts[number]) for number in late()}
+        told = consumer.end_offsets(list(parts.values()), timeout_ms=int(SETTLE * 1000))
+        for number, part in parts.items():
+            read[number].end = max(read[number].end, told[part])
+        return not late()
+
+    if late():
+        with contextlib.suppress(NeverHappened, KafkaError):
+            wait_until(settled, min(SETTLE, deadline.left), "What was acknowledged is not there.")
 
 
 def _read(consumer: Any, names: Names, read: dict[int, Part], deadline: Deadline) -> None:

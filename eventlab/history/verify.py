@@ -10,7 +10,7 @@ import numpy as np
 from eventlab.history import arguments
 from eventlab.history.judge import judge
 from eventlab.history.judge.verdict import Verdict
-from eventlab.history.tables import FAIL, Evidence
+from eventlab.history.tables import FAIL, OK, Evidence
 from eventlab.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ def verify(run: Run, within: float, effects: Any, rules: dict[str, Any]) -> Verd
     if address:
         from eventlab.history.final import final_read
 
-        topics = _topics(run._evidence())
-        log = final_read(address, run._names, topics, run._cluster_id, deadline)
+        before = run._evidence()
+        ends = _acknowledged(before)
+        log = final_read(address, run._names, _topics(before), run._cluster_id, ends, deadline)
     evidence = _fitting(run._evidence(log))
     verdict = judge(evidence, **rules)
     if log is None or not any(verdict.count(kind) for kind in MISSING):
@@ -49,6 +50,14 @@ def _topics(evidence: Evidence) -> list[str]:
     used = [sends.part[sends.outcome != FAIL], evidence.reads.part, evidence.events.part]
     numbers = np.unique(np.concatenate(used))
     return sorted({evidence.parts[number][0] for number in numbers if number >= 0})
+
+
+def _acknowledged(evidence: Evidence) -> dict[int, int]:
+    """Return for each partition the offset behind the last record that was acknowledged."""
+    sends, ends = evidence.sends, np.zeros(len(evidence.parts), np.int64)
+    told = np.flatnonzero(sends.outcome == OK)
+    np.maximum.at(ends, sends.part[told], sends.offset[told] + 1)
+    return dict(enumerate(ends.tolist()))
 
 
 def _fitting(evidence: Evidence) -> Evidence:

@@ -99,3 +99,16 @@ def test_topics_of_brokers_that_are_all_frozen_are_a_typed_error(name):
         cluster.brokers[1].freeze()
         with pytest.raises(NeverHappened, match="The list of topics was not answered"):
             cluster.topics()
+
+
+def test_a_frozen_broker_does_nothing_more_when_the_call_returns(cluster):
+    """SIGSTOP is delivered thread by thread: until the last has stopped, a send may be answered."""
+    broker = cluster.brokers[1]
+    try:
+        for _ in range(20):
+            broker.freeze()
+            assert broker.state == "frozen"
+            broker.thaw()
+            assert broker.state == "running"
+    finally:
+        broker.thaw()

@@ -7,7 +7,8 @@ import time
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from eventlab import Cluster, environment, history
+from eventlab import Cluster, environment, faults, history
+from eventlab.cluster.topics import partition
 from eventlab.errors import HistoryMismatch
 from eventlab.waiting import wait_until
 from tests.live.clients import produce
@@ -36,6 +37,17 @@ def test_a_seek_back_is_a_second_delivery(topic, run, clients):
     strict = run.verify(forbid=["redelivered"])
     assert strict.outcome == "invalid"
     assert strict.witnesses("redelivered")["offset"].min() == 7  # three neighbours before 10
+
+
+def test_what_one_replica_acknowledged_is_waited_for(cluster, run, clients, name):
+    """acks=1 is told before followers have it, and until then nobody can read it: no alarm."""
+    topic = f"slow-{name}"
+    cluster.create_topic(topic, partitions=1, replication_factor=2)
+    replicas = partition(cluster._admin, topic, 0).replicas
+    with faults.link_slow(cluster, *replicas, latency=0.5):
+        send(run.producer(clients(KafkaProducer, acks=1)), topic, 10)
+        assert str(run.verify()).startswith(f"{run.name}: valid.")
+    cluster.delete_topic(topic)
 
 
 def test_a_commit_that_moves_back_is_named(topic, run, clients):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -49,9 +50,8 @@ class Node:
         return self._living_state() if code is None else _ENDED.get(code, "failed")
 
     def _living_state(self) -> str:
-        with contextlib.suppress(psutil.Error):
-            if psutil.Process(self.pid).status() == psutil.STATUS_STOPPED:
-                return "frozen"
+        if self.pid and _is_stopped(self.pid):
+            return "frozen"
         return "running" if self.ready else "starting"
 
     @property
@@ -113,8 +113,11 @@ class Node:
             self.close_when_gone()
 
     async def freeze(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; returns when no thread runs any more, which a busy machine takes a while for."""
         self._signal(signal.SIGSTOP)
+        end = time.monotonic() + NODE_STOP
+        while self.pid and not _is_stopped(self.pid) and time.monotonic() < end:
+            await asyncio.sleep(0.001)
 
     async def thaw(self) -> None:
         """SIGCONT."""
@@ -136,6 +139,16 @@ class Node:
         end = time.monotonic() + within
         while self.pid and time.monotonic() < end:
             await asyncio.sleep(0.01)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Say whether a child is stopped: by waitid when all its threads are, else by its first one."""
+    with contextlib.suppress(psutil.Error, ChildProcessError):  # it has ended meanwhile
+        if hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            told = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+            return told is not None
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 async def _accepts(port: int) -> bool:
