@@ -111,8 +111,9 @@ def described(client: Client, names: Sequence[str]) -> list[Partition]:
     """
 
     def told() -> tuple[list[Partition]] | None:
-        nodes = client.informed or list(client.everyone(list))
-        pages = (_pages(client, node, names) for node in nodes)
+        if not client.informed:
+            client.everyone(list)
+        pages = (_pages(client, node, names) for node in client.informed)
         parts = next((each for each in pages if each is not None), None)
         client.informed = client.informed if parts is not None else []
         return None if parts is None else (parts,)

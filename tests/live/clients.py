@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,14 +72,15 @@ def nothing_kept_open(cluster: Cluster) -> Iterator[None]:
     """Fail when a thread or a connection that was opened in the block outlives it.
 
     The admin client of the cluster, which others share, is closed: it opens when it is asked.
+    What was open before may end meanwhile: clients close connections that are idle.
     """
 
-    def open_ends() -> tuple[list[str], list[Any]]:
+    def open_ends() -> Counter[Any]:
         cluster._admin.close()
         connections = psutil.Process().net_connections(kind="tcp")
-        threads = [thread.name for thread in threading.enumerate()]
-        return sorted(threads), sorted((each.fd, each.laddr, each.raddr) for each in connections)
+        ends = [(each.fd, each.laddr, each.raddr) for each in connections]
+        return Counter([*(thread.name for thread in threading.enumerate()), *ends])
 
     before = open_ends()
     yield
-    wait_until(lambda: open_ends() == before, 5, lambda: f"{before} became {open_ends()}.")
+    wait_until(lambda: open_ends() <= before, 5, lambda: f"{open_ends() - before} is left.")
