@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,7 @@ class Node:
 
     async def start(self) -> None:
         """Start the JVM unless it lives, thaw it, and return when it accepts connections."""
-        while self.endings:  # what lives still will not, in a moment
-            await asyncio.sleep(0.01)
+        await _until(lambda: not self.endings, 3 * NODE_STOP)  # what lives still will not soon
         if self.pid is None and not self.retired:
             self.close_when_gone()
             self.ready = False
@@ -102,22 +101,20 @@ class Node:
         with self._ending():
             self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
             self._signal(signal.SIGTERM)
-            await self._ended(within)
+            await _until(lambda: self.pid is None, within)
             await self.kill()
 
     async def kill(self) -> None:
         """SIGKILL."""
         with self._ending():
             self._signal(signal.SIGKILL)
-            await self._ended(NODE_STOP)
+            await _until(lambda: self.pid is None, NODE_STOP)
             self.close_when_gone()
 
     async def freeze(self) -> None:
         """SIGSTOP; returns when no thread runs any more, which a busy machine takes a while for."""
         self._signal(signal.SIGSTOP)
-        end = time.monotonic() + NODE_STOP
-        while self.pid and not _is_stopped(self.pid) and time.monotonic() < end:
-            await asyncio.sleep(0.001)
+        await _until(lambda: not self.pid or _is_stopped(self.pid), NODE_STOP, every=0.001)
 
     async def thaw(self) -> None:
         """SIGCONT."""
@@ -135,10 +132,12 @@ class Node:
         finally:
             self.endings -= 1
 
-    async def _ended(self, within: float) -> None:
-        end = time.monotonic() + within
-        while self.pid and time.monotonic() < end:
-            await asyncio.sleep(0.01)
+
+async def _until(condition: Callable[[], bool], within: float, every: float = 0.01) -> None:
+    """Return when the condition holds, or the time is over."""
+    end = time.monotonic() + within
+    while not condition() and time.monotonic() < end:
+        await asyncio.sleep(every)
 
 
 def _is_stopped(pid: int) -> bool:
