@@ -259,7 +259,7 @@ def test_hundreds_of_connections_are_served_cut_and_mended():
                 asyncio.create_task(exchanged(streams, b"%06d" % number * 20))
                 for number, streams in enumerate(each)
             ]
-            await asyncio.sleep(0.05)
+            await seen(lambda: all(pipe.size for pipe in links[CLIENTS, "1"].pipes))
             links[CLIENTS, "1"].set()
             answers = await asyncio.gather(*asked)
             assert answers == [b"%06d" % number * 20 for number in range(200)]
