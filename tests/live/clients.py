@@ -17,11 +17,11 @@ from eventlab.waiting import Deadline, wait_until
 
 
 def produce(
-    cluster: Cluster | str, topic: str, count: int, start: int = 0
+    cluster: Cluster | str, topic: str, count: int, start: int = 0, **config: Any
 ) -> list[tuple[int, int]]:
     """Send `count` numbered records with acks=all; return (partition, offset) of each ack."""
     servers = cluster if isinstance(cluster, str) else cluster.bootstrap_servers
-    with KafkaProducer(bootstrap_servers=servers, acks="all") as producer:
+    with KafkaProducer(bootstrap_servers=servers, acks="all", **config) as producer:
         sent = [
             producer.send(topic, key=b"%d" % number, value=b"%d" % number)
             for number in range(start, start + count)
