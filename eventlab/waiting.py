@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from eventlab import environment
-from eventlab.errors import NeverHappened
+from eventlab.errors import InvalidSetting, NeverHappened, shown
 
 T = TypeVar("T")
 
@@ -23,6 +24,15 @@ class Deadline:
     def left(self) -> float:
         """Seconds left, never below zero."""
         return max(0.0, self._end - time.monotonic())
+
+
+def seconds(what: str, given: object, below: float = math.inf) -> float:
+    """Return a number of seconds above zero; InvalidSetting for what is none, or too many."""
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < below:
+        return float(given)
+    raise InvalidSetting(
+        f"{what} cannot be this.", f"You gave {shown(given)}.", f"Use seconds, such as {what}=60."
+    )
 
 
 def wait_until(

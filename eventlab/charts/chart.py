@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.transforms import blended_transform_factory
 
-from eventlab.charts.look import INK, QUIET
+from eventlab.charts.look import INK, QUIET, SMALL
 from eventlab.errors import InvalidSetting
 
 WIDTH, HEIGHT, DPI = 6.5, 3.4, 144
@@ -89,6 +90,22 @@ def entitle(axes: Chart, title: str, pad: float = 10) -> None:
     text = axes.set_title(title, loc="left", pad=pad, color=INK, fontsize=size, parse_math=False)
     text.set_x(0.012)
     text.set_transform(blended_transform_factory(figure.transFigure, text.get_transform()))
+
+
+def legend(axes: Chart, title: str = "", **more: Any) -> Legend:
+    """Put a legend to the right of the chart, small, its title quiet; return it."""
+    made = axes.legend(
+        title=title,
+        title_fontsize=SMALL,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        labelcolor=INK,
+        fontsize=SMALL,
+        **more,
+    )
+    made.get_title().set_color(QUIET)
+    return made
 
 
 def say(axes: Chart, table: pd.DataFrame, *sentences: str) -> Chart:

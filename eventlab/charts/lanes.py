@@ -10,9 +10,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from eventlab.charts import words
-from eventlab.charts.chart import Chart, blank
+from eventlab.charts.chart import Chart, blank, legend
 from eventlab.charts.clock import Clock
-from eventlab.charts.look import INK, QUIET, REST, SMALL
+from eventlab.charts.look import INK, REST, SMALL
 from eventlab.charts.spans import Spans
 
 HIGHEST = 9.0  # inches
@@ -74,17 +74,6 @@ def explain(axes: Chart, looks: Sequence[dict[str, Any]], title: str) -> None:
     if len(looks) > LISTED:
         more = f"and {len(looks) - LISTED:,} more"
         handles.append(Patch(facecolor="none", edgecolor="none", label=more))
-    legend = axes.legend(
-        handles=handles,
-        title=title,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-        labelcolor=INK,
-        fontsize=SMALL,
-        title_fontsize=SMALL,
-        handleheight=1.3,
-    )
-    legend.get_title().set_color(QUIET)
-    for text in legend.get_texts():
+    made = legend(axes, title, handles=handles, handleheight=1.3)
+    for text in made.get_texts():
         text.set_parse_math(False)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from eventlab.charts import frames, lanes, look, shading, states, words
-from eventlab.charts.chart import Chart, entitle, nothing, say
+from eventlab.charts.chart import Chart, entitle, legend, nothing, say
 from eventlab.charts.clock import Clock
 from eventlab.charts.spans import Spans
 from eventlab.charts.states import NOBODY, Move, State
@@ -142,17 +142,8 @@ def _explain(axes: Chart, shown: int, of: int) -> None:
         Line2D([], [], color=look.REST if wide < 1 else look.QUIET, linewidth=wide, label=label)
         for label, wide in looks
     ]
-    legend = axes.legend(
-        handles=handles,
-        title=f"the {shown} of {of:,}\nthat changed most" if shown < of else "",
-        title_fontsize=look.SMALL,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-        labelcolor=look.INK,
-        fontsize=look.SMALL,
-    )
-    legend.get_title().set_color(look.QUIET)
+    title = f"the {shown} of {of:,}\nthat changed most" if shown < of else ""
+    legend(axes, title, handles=handles)
 
 
 def _heading(

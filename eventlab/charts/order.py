@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from eventlab.charts import look, reads, thin, words
-from eventlab.charts.chart import Chart, blank, entitle, nothing, say
+from eventlab.charts.chart import Chart, blank, entitle, legend, nothing, say
 from eventlab.charts.inversions import ACROSS, AGAIN, IN_KEY, IN_ORDER, IN_PARTITION, KINDS
 from eventlab.charts.reads import Reads
 
@@ -91,14 +91,7 @@ def _draw(axes: Chart, found: Reads) -> None:
     for axis, ticks in ((axes.xaxis, 4), (axes.yaxis, 6)):
         axis.set_major_locator(MaxNLocator(ticks, integer=True, steps=[1, 2, 5, 10]))
         axis.set_major_formatter("{x:,.0f}")
-    axes.legend(
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-        labelcolor=look.INK,
-        fontsize=look.SMALL,
-        labelspacing=1.0,
-    )
+    legend(axes, labelspacing=1.0)
 
 
 def _draw_runs(axes: Chart, found: Reads) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from eventlab.charts import lanes, look
-from eventlab.charts.chart import Chart
+from eventlab.charts.chart import Chart, legend
 from eventlab.charts.clock import Clock
 from eventlab.charts.groups import Array
 from eventlab.charts.journeys import (
@@ -149,15 +149,6 @@ def _draw_hits(axes: Chart, clock: Clock, layout: Layout, faults: Sequence[Fault
 def _explain(axes: Chart, arrows: Arrows, drawn: int) -> None:
     counts = {LABELS[kind]: arrows.count(kind) for kind in STYLES}
     handles, labels = axes.get_legend_handles_labels()
-    legend = axes.legend(
-        handles,
-        [f"{label}: {counts[label]:,}" if label in counts else label for label in labels],
-        title="" if drawn == len(arrows) else f"the longest {drawn:,}\nof {len(arrows):,} arrows",
-        title_fontsize=look.SMALL,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-        labelcolor=look.INK,
-        fontsize=look.SMALL,
-    )
-    legend.get_title().set_color(look.QUIET)
+    title = "" if drawn == len(arrows) else f"the longest {drawn:,}\nof {len(arrows):,} arrows"
+    told = [f"{label}: {counts[label]:,}" if label in counts else label for label in labels]
+    legend(axes, title, handles=handles, labels=told)

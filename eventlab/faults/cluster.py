@@ -9,7 +9,7 @@ from eventlab.cluster.cluster import Cluster
 from eventlab.faults import targets
 from eventlab.faults.signals import broker_stopped
 from eventlab.progress import Progress
-from eventlab.waiting import wait_until
+from eventlab.waiting import seconds, wait_until
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ def rolling_restart(cluster: Cluster, within: float = 120.0) -> None:
     NeverHappened when they are not in time. A broker that is stopped when it is interrupted is
     started all the same.
     """
-    targets.seconds("within", within)
+    seconds("within", within, below=targets.WEEK)
     brokers = targets.ours(cluster).brokers
     with Progress(f"Restarting {len(brokers)} brokers", "brokers") as bar:
         for done, node_id in enumerate(brokers):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from eventlab.cluster.cluster import Cluster
+from eventlab.cluster.supervisor.link import CLIENTS
 from eventlab.errors import InvalidSetting, shown
 from eventlab.faults import targets
 from eventlab.faults.fault import Fault, pairs
-
-CLIENTS = "clients"
 
 
 def broker_isolated(cluster: Cluster, node_id: int, *, refused: bool = False) -> Fault:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from eventlab import waiting
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import ClusterNotRunning, EventlabError, InvalidSetting, shown
 from eventlab.faults import links, signals, targets
@@ -45,7 +46,7 @@ class Storm:
     ) -> None:
         self._cluster = targets.ours(cluster)
         self.seed = random.randrange(10**6) if seed is None else _whole(seed)
-        reach = targets.seconds("seconds", seconds)
+        reach = waiting.seconds("seconds", seconds, below=targets.WEEK)
         self._steps = _steps(self.seed, list(cluster.brokers), _known(kinds), reach)
         self.errors: list[EventlabError] = []
         self._over = threading.Event()

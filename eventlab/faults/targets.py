@@ -9,6 +9,8 @@ from eventlab.cluster import topics
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import FaultRefused, InvalidSetting, UnknownNode, shown
 
+WEEK = 7 * 86_400.0  # seconds, which everything that is awaited stays below
+
 
 def ours(cluster: Cluster) -> Cluster:
     """Refuse anything but a running cluster of eventlab's own."""
@@ -65,18 +67,6 @@ def _known(node_id: Any, known: list[int], what: str) -> int:
             f"Use one of them, such as {known[0]}.",
         )
     return int(node_id)
-
-
-def seconds(what: str, given: Any) -> float:
-    """Return a number of seconds above zero, and below the end of the week."""
-    right = isinstance(given, int | float) and not isinstance(given, bool)
-    if not right or not 0 < given < 7 * 86_400:
-        raise InvalidSetting(
-            f"{what} cannot be this.",
-            f"You gave {shown(given)}.",
-            f"Use seconds, such as {what}=60.",
-        )
-    return float(given)
 
 
 def leader(cluster: Cluster, topic: str, partition: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -51,15 +50,6 @@ def client(given: object, kind: type, call: str) -> None:
             f"You gave {shown(given)}.",
             "Record another client by hand, with run.recorder(...).",
         )
-
-
-def seconds(given: object, what: str) -> float:
-    """Return a number of seconds above zero."""
-    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < math.inf:
-        return float(given)
-    raise InvalidSetting(
-        f"{what} cannot be this.", f"You gave {shown(given)}.", f"Use seconds, such as {what}=60."
-    )
 
 
 def columns(given: Any, wanted: tuple[str, ...], call: str) -> Any:

@@ -150,20 +150,23 @@ def _settle(
     deadline: Deadline,
 ) -> None:
     """Wait a moment for ends that are below what was acknowledged; they may never come."""
-
-    def late() -> list[int]:
-        return [number for number, part in read.items() if part.end < acknowledged.get(number, 0)]
+    wanted = {number: acknowledged.get(number, 0) for number in read}
+    late = {
+        TopicPartition(*names.parts[number]): number
+        for number, part in read.items()
+        if part.end < wanted[number]
+    }
 
     def settled() -> bool:
-        parts = {number: TopicPartition(*names.parts[number]) for number in late()}
-        told = consumer.end_offsets(list(parts.values()), timeout_ms=int(SETTLE * 1000))
-        for number, part in parts.items():
+        told = consumer.end_offsets(list(late), timeout_ms=int(SETTLE * 1000))
+        for part, number in late.items():
             read[number].end = max(read[number].end, told[part])
-        return not late()
+        there = all(read[number].end >= wanted[number] for number in late.values())
+        return there or not deadline.left
 
-    if late():
+    if late:
         with contextlib.suppress(NeverHappened, KafkaError):
-            wait_until(settled, min(SETTLE, deadline.left), "What was acknowledged is not there.")
+            wait_until(settled, SETTLE, "What was acknowledged is not there.")
 
 
 def _read(consumer: Any, names: Names, read: dict[int, Part], deadline: Deadline) -> None:

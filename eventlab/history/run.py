@@ -14,6 +14,7 @@ from eventlab.history import arguments
 from eventlab.history.names import Names
 from eventlab.history.recorder import Recorder
 from eventlab.history.tables import Evidence, Log
+from eventlab.waiting import seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,8 +174,8 @@ class Run:
             "allow": known(allow, "allow="),
             "forbid": known(forbid, "forbid="),
         }
-        rules["progress"] = arguments.seconds(progress, "progress")
-        return verify.verify(self, arguments.seconds(within, "within"), effects, rules)
+        rules["progress"] = seconds("progress", progress)
+        return verify.verify(self, seconds("within", within), effects, rules)
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the run, with its last final read, to a file; return its path.
