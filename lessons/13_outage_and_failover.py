@@ -188,14 +188,21 @@ print("the preferred one leads:", now["leader"] == now["replicas"][0])
 # > Can a producer still write?
 
 # %%
-with faults.controller_killed(cluster), KafkaProducer(**safely, **awake) as producer:
-    sent = producer.send(TOPIC, b"nobody in charge").get(timeout=10)
+with KafkaProducer(**safely, **awake) as producer:
+    producer.send(TOPIC, b"before").get(timeout=10)
+    with faults.controller_killed(cluster):
+        sent = producer.send(TOPIC, b"nobody in charge").get(timeout=10)
 
 print("acknowledged without a controller:", sent.offset > 0)
 # > acknowledged without a controller: True
 
 # %% [markdown]
 # Who leads is known already, so nobody has to ask the controller.
+# The producer was there before, and had its
+# [producer id](https://cwiki.apache.org/confluence/display/KAFKA/KIP-730%3A+Producer+ID+generation+in+KRaft+mode).
+# A *new* idempotent producer may have to wait: the ids come from the controller, in blocks,
+# one for each broker.
+#
 # What cannot happen without it is an *election*: the controller
 # [decides who leads](https://kafka.apache.org/44/design/design/#replica-management), and the next
 # leader that dies is not replaced.

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -229,6 +230,24 @@ def test_the_controller_can_be_killed_and_frozen(broken):
         with fault(broken):
             assert broken.controller.state in ("killed", "frozen")
         assert broken.controller.state == "running"
+
+
+def test_a_new_idempotent_producer_may_need_the_controller(broken, orders):
+    """A restarted broker has no producer ids to give: they come from the controller (KIP-730).
+
+    kafka-python lets no record expire while it waits for its id, whatever `delivery_timeout_ms`
+    says; `close()` of such a producer ends when the controller is back.
+    """
+    faults.rolling_restart(broken)
+    settings = {"bootstrap_servers": broken.bootstrap_servers, "reconnect_backoff_max_ms": 200}
+    with ExitStack() as clients:
+        with faults.controller_killed(broken):
+            new = clients.enter_context(KafkaProducer(**settings, enable_idempotence=True))
+            waiting = new.send(orders, b"no id")
+            with KafkaProducer(**settings, enable_idempotence=False) as plain:
+                assert plain.send(orders, b"none needed").get(20).offset >= 0
+            assert not waiting.is_done
+        assert waiting.get(30).offset >= 0
 
 
 def test_the_active_controller_of_a_quorum_is_replaced(name):

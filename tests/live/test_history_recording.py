@@ -315,9 +315,9 @@ def test_a_listener_that_commits_is_recorded(topic, run, clients):
     consumer.subscribe([topic], listener=listener)
     read(consumer, 30)
     consumer.close()
-    assert listener.commits == 1
     told = run.operations().query("f in ('commit', 'revoke')")["f"].tolist()
-    assert told == ["commit"] * 3 + ["revoke"] * 3
+    assert listener.commits >= 1  # more often where a slow machine rebalances
+    assert told == (["commit"] * 3 + ["revoke"] * 3) * listener.commits
     assert run.verify(forbid=["unseen"]).valid
 
 
