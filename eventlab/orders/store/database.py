@@ -1,0 +1,164 @@
+"""A store: one SQL database with the tables of the shop, SQLite or PostgreSQL.
+
+    store = Store("shop.db")                                   # or postgresql://user@host/shop
+    with store.transaction() as db:                            # all of it, or nothing
+        db.execute(orders.insert(), row)
+    store.read(select(orders))                                 # a DataFrame
+
+A transaction of SQLite is IMMEDIATE: it waits for its turn when it begins, and does not fail in
+its middle, as one does that read first and wants to write then.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+
+from eventlab.errors import InvalidSetting, shown
+from eventlab.orders.store.errors import StoreAway, StoreMismatch
+from eventlab.orders.store.schema import METADATA, VERSION, schema_version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PATIENCE = 5.0  # seconds that a locked or silent database is waited for
+_POSTGRESQL = "postgresql+psycopg"
+
+
+class Store:
+    """The database at `url`: a file of SQLite, or postgresql://user:password@host/name.
+
+    Its tables are made when there are none. StoreAway when the database cannot be reached or is
+    locked for 5 s; StoreMismatch when it has tables that are not these, or are of another version.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self._engine = _engine(url)
+        self.url = self._engine.url.render_as_string(hide_password=True)
+        with self.transaction() as db:
+            _make_tables(db, self.url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection whose work is kept when the block ends, and undone when it raises."""
+        with self._begun(self._engine) as db:
+            yield db
+
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as db:
+                yield db
+        except OperationalError as error:
+            raise _away(self.url, error) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:  # IntegrityError and the like are the caller's
+                raise
+            raise _mismatch(self.url, f"It says: {_said(error)}") from error
+
+    def read(self, query: Executable) -> pd.DataFrame:
+        """Return what a query gives, a column for each of its columns."""
+        import pandas as pd
+
+        with self._begun(self._engine.execution_options(reads=True)) as db:
+            result = db.execute(query)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+    def close(self) -> None:
+        """Close all connections; a store that is used again opens new ones."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.url}>"
+
+
+def _engine(url: str | Path) -> Engine:
+    text = str(url)
+    if "://" not in text:
+        text = f"sqlite:///{text}"
+    if text.startswith("postgresql://"):
+        text = text.replace("postgresql", _POSTGRESQL, 1)
+    try:
+        return _sqlite(text) if text.startswith("sqlite:") else _postgresql(text)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise InvalidSetting(
+            "This is no database that the shop can use.",
+            f"You gave {shown(str(url).rpartition('@')[2])}.",  # before it may be a password
+            "Use a file such as 'shop.db', or postgresql://user@host/shop (eventlab[postgres]).",
+        ) from None
+
+
+def _postgresql(text: str) -> Engine:
+    url = make_url(text)
+    if url.drivername != _POSTGRESQL:
+        raise ArgumentError(text)
+    options = f"-c lock_timeout={PATIENCE:.0f}s -c statement_timeout={6 * PATIENCE:.0f}s"
+    return create_engine(
+        url,
+        connect_args={"connect_timeout": int(PATIENCE), "options": options},
+        pool_pre_ping=True,  # a connection that died meanwhile is replaced, not an error
+    )
+
+
+def _sqlite(text: str) -> Engine:
+    # From Python 3.12 on sqlite3 has autocommit=; with 3.11 this says the same: BEGIN is ours.
+    engine = create_engine(text, connect_args={"timeout": PATIENCE, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _(connection: sqlite3.Connection, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+        connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")  # off unless asked for
+
+    @event.listens_for(engine, "begin")
+    def _(db: Connection) -> None:
+        reads = db.get_execution_options().get("reads")
+        db.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _make_tables(db: Connection, url: str) -> None:
+    there = set(inspect(db).get_table_names()) & set(METADATA.tables)
+    if schema_version.name in there:
+        version = db.scalar(select(schema_version.c.version))
+        if version == VERSION:
+            return
+        raise _mismatch(url, f"It is of version {version}; this is {VERSION}")
+    if there:
+        raise _mismatch(url, f"It has tables of the same names: {', '.join(sorted(there))}")
+    METADATA.create_all(db)
+    db.execute(schema_version.insert(), {"version": VERSION})
+
+
+def _mismatch(url: str, seen: str) -> StoreMismatch:
+    return StoreMismatch(
+        f"The database {url} is not a store of this shop.",
+        f"{seen}.",
+        "Use another file or database; it can be filled from the topic again.",
+    )
+
+
+def _said(error: DatabaseError) -> str:
+    return shown(str(error.orig).strip().splitlines()[0])
+
+
+def _away(url: str, error: OperationalError) -> StoreAway:
+    return StoreAway(
+        f"The database {url} does not answer.",
+        f"It says: {_said(error)}.",
+        "Is it running, and does somebody else hold a lock? Try again when it is free.",
+    )
