@@ -1,7 +1,7 @@
 """Leadership: leader, in-sync replicas and epoch of each partition over time, and the faults.
 
 A partition has one leader, whose epoch rises with each election; its ISR are the replicas that
-have all that is committed (https://kafka.apache.org/documentation/#replication).
+have all that is committed (https://kafka.apache.org/44/design/design/#replication).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ordering: the order in which records were produced against the order in which they were read.
 
 Kafka keeps the order of a partition, and a key stays in one partition as long as their number does
-(https://kafka.apache.org/documentation/#intro_concepts_and_terms).
+(https://kafka.apache.org/44/getting-started/introduction/#main-concepts-and-terminology).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One that is killed gives nothing up. Its group does it when the session times out, and the
 partitions are another member's in the next generation (session.timeout.ms,
-https://kafka.apache.org/documentation/#consumerconfigs_session.timeout.ms).
+https://kafka.apache.org/44/configuration/consumer-configs/#consumerconfigs_session.timeout.ms).
 """
 
 from __future__ import annotations
