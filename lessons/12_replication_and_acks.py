@@ -61,8 +61,8 @@ state[["partition", "leader", "replicas", "isr", "log_end_offset"]]
 
 # %%
 leader = state["leader"][0]
-followers = [node for node in state["replicas"][0] if node != leader]
-len(followers), len(state["isr"][0])
+following = [node for node in state["replicas"][0] if node != leader]
+len(following), len(state["isr"][0])
 # > (2, 3)
 
 # %% [markdown]
@@ -139,14 +139,22 @@ int(caught_up["log_end_offset"][0])
 # > When does the answer come: at once, never, or some time later?
 # > And the answer to a second record?
 
+
 # %%
+def followers(seen):
+    """Wait until all three are in sync; return the two that do not lead."""
+    now = seen.wait_until(lambda now: len(now["isr"][0]) == 3)
+    return [node for node in now["isr"][0] if node != now["leader"][0]]
+
+
 seen = observe.watch(cluster, TOPIC, every=0.2)
+first, _ = followers(seen)
 
 # %% id="one-frozen"
 waited = []
 with KafkaProducer(acks="all", **bluntly) as producer:
     producer.partitions_for(TOPIC)
-    with faults.broker_frozen(cluster, followers[0]):
+    with faults.broker_frozen(cluster, first):
         for value in (b"the second", b"the third"):
             begun = time.monotonic()
             producer.send(TOPIC, value).get(timeout=30)
@@ -237,12 +245,13 @@ def outcome(topic, acks):
 
 # %% id="matrix"
 seen = observe.watch(cluster, TOPIC, every=0.2)
+first, second = followers(seen)
 fates = pd.DataFrame(index=[3, 2, 1], columns=["acks=1", "acks=all"])
 fates.loc[3] = outcome(TOPIC, 1), outcome(TOPIC, "all")
 
-with faults.broker_stopped(cluster, followers[0]):
+with faults.broker_stopped(cluster, first):
     fates.loc[2] = outcome(TOPIC, 1), outcome(TOPIC, "all")
-    with faults.broker_stopped(cluster, followers[1]):
+    with faults.broker_stopped(cluster, second):
         fates.loc[1] = outcome(TOPIC, 1), outcome(TOPIC, "all")
         older = observe.records(cluster, TOPIC)
         alone = observe.partitions(cluster, TOPIC)
@@ -565,7 +574,7 @@ with faults.broker_stopped(cluster, follower):
 # | word | what it is | where you met it |
 # |---|---|---|
 # | replica | a copy of a partition on a broker | `state["replicas"]` |
-# | leader, follower | who takes writes, who fetches them from there | `leader`, `followers` |
+# | leader, follower | who takes writes, who fetches them from there | `leader`, `following` |
 # | ISR | in-sync replicas: those that keep up | the thin bars |
 # | high watermark | as far as the whole ISR has it, and readers see it | `log_end_offset` |
 # | `acks` | how much has to happen before a producer gets its answer | `outcome` |
