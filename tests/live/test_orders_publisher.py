@@ -322,7 +322,7 @@ def test_while_kafka_is_away_everything_ends_in_time_and_says_so(cluster, opened
 
 def test_a_delivery_that_fails_is_told_once(cluster, opened):
     """By `get`, else by the next flush; and what has failed is no reason to fail again."""
-    publisher = opened(**QUICK)
+    publisher = opened(linger_ms=50, **QUICK)
     publisher.publish(cancelled()).get()
     with cut_off(cluster):
         one, two = publisher.publish(cancelled()), publisher.publish(cancelled())  # in one batch
