@@ -8,6 +8,7 @@ tables, written in the same transaction. `outbox` has events that are not in Kaf
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -137,7 +138,9 @@ outbox = Table(
     METADATA,
     Column("position", _SERIAL, primary_key=True, autoincrement=True),
     Column("topic", String(249), nullable=False),
-    Column("key", LargeBinary),
+    Column("key", LargeBinary, nullable=False),
     Column("value", LargeBinary, nullable=False),
+    Column("headers", JSON, nullable=False),  # [[name, text], ...]: those of an event are UTF-8
     Column("created", Utc, nullable=False),
+    sqlite_autoincrement=True,  # a position is never used again: a late delete hits no other row
 )
