@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from eventlab.orders.events import CustomerRegistered, ProductListed
 from eventlab.orders.store.schema import customers, products
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+from eventlab.orders.store.upsert import insert
 
 
 def handle_customer_registered(event: CustomerRegistered, db: Connection) -> None:
@@ -27,6 +25,6 @@ def handle_product_listed(event: ProductListed, db: Connection) -> None:
 
 
 def _write(db: Connection, table: Table, row: dict[str, Any], changes: tuple[str, ...]) -> None:
-    insert = _INSERT[db.dialect.name](table).values(row)
-    changed = {name: insert.excluded[name] for name in changes}
-    db.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changed))
+    query = insert(db, table).values(row)
+    changed = {name: query.excluded[name] for name in changes}
+    db.execute(query.on_conflict_do_update(index_elements=table.primary_key, set_=changed))
