@@ -42,7 +42,8 @@ def headers(record: Any, error: BaseException, group: str) -> Headers:
         GROUP: group.encode(),
     }
     before = dict(record.headers or ())
-    why = {EXCEPTION: _name(type(error)), MESSAGE: str(error), STACKTRACE: _trace(error)}
+    why = {EXCEPTION: _name(type(error)), MESSAGE: str(error)[:_LONGEST]}
+    why |= {STACKTRACE: _trace(error)}
     told: Headers = [(name, before.get(name) or value) for name, value in first.items()]
     told += [(name, text.encode("utf-8", "replace")) for name, text in why.items()]
     return [*own(record), *told, (ATTEMPTS, _INT.pack(attempts(record)))]

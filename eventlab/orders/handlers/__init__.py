@@ -55,9 +55,7 @@ HANDLERS: Mapping[type[Event], Handler] = {
 }
 
 
-def handle(
-    event: Event, db: Connection, handlers: Mapping[type[Event], Handler] = HANDLERS
-) -> Any:
+def handle(event: Event, db: Connection, handlers: Mapping[type[Event], Handler] = HANDLERS) -> Any:
     """Let the handler of its type do what an event does; return what it returns.
 
     StepNotAllowed as well when the tables refuse it: a second order of the same id, for one.

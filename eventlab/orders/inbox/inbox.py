@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
-from eventlab.orders.inbox.deliveries import Delivery, Taken
+from eventlab.orders.inbox.arrivals import Arrival, Taken
 from eventlab.orders.inbox.one_by_one import OneByOne
 from eventlab.orders.inbox.parking import Parking
 from eventlab.orders.inbox.processed import Processed
@@ -18,7 +18,7 @@ from eventlab.orders.store import Store
 from eventlab.orders.store.schema import stream_time
 from eventlab.orders.store.upsert import insert
 
-Wanted = Callable[[Delivery], bool]
+Wanted = Callable[[Arrival], bool]
 
 
 class Inbox:
@@ -44,26 +44,25 @@ class Inbox:
         self._store, self._subscriber, self._handlers = store, subscriber, handlers
         self._tries, self._park, self._timer, self._run = tries, park, timer, run
 
-    def take(self, batch: Sequence[Delivery], wanted: Wanted = lambda _: True) -> Taken:
+    def take(self, batch: Sequence[Arrival], wanted: Wanted = lambda _: True) -> Taken:
         """Handle a batch, in its order; StoreAway when nothing of it could be kept.
 
-        `wanted` is asked right before each event: one that is not wanted any more is left out.
+        `wanted` is asked right before each event: what is not wanted now waits, untouched.
         """
         with self._store.transaction() as db:
             return self._take(db, batch, OneByOne(self._handlers, db, self._run), wanted)
 
     def _take(
-        self, db: Connection, batch: Sequence[Delivery], way: OneByOne, wanted: Wanted
+        self, db: Connection, batch: Sequence[Arrival], way: OneByOne, wanted: Wanted
     ) -> Taken:
         processed = Processed(db, self._subscriber, batch)
         parking = Parking(db, self._subscriber, batch if self._park else ())
         steps = Steps(self._tries)
-        for delivery in batch:
-            if wanted(delivery):
-                dead = len(steps.taken.dead)
-                steps.take(delivery, lambda: _handle(delivery, processed, parking, way))  # noqa: B023
-                if len(steps.taken.dead) > dead:
-                    parking.add(delivery)
+        for arrival in batch:
+            if not wanted(arrival):
+                steps.hold(arrival)
+            elif steps.take(arrival, lambda: _handle(arrival, processed, parking, way)):  # noqa: B023
+                parking.add(arrival)
         way.write()
         processed.keep(steps.done)
         self._tell_time(db, steps.done)
@@ -71,8 +70,8 @@ class Inbox:
             self._timer(db)
         return steps.taken
 
-    def _tell_time(self, db: Connection, done: Sequence[Delivery]) -> None:
-        times = [delivery.event.time for delivery in done if delivery.event]
+    def _tell_time(self, db: Connection, done: Sequence[Arrival]) -> None:
+        times = [arrival.event.time for arrival in done if arrival.event]
         if not times:
             return
         query = insert(db, stream_time).values(subscriber=self._subscriber, time=max(times))
@@ -81,15 +80,13 @@ class Inbox:
         db.execute(query.on_conflict_do_update(index_elements=stream_time.primary_key, **later))
 
 
-def _handle(
-    delivery: Delivery, processed: Processed, parking: Parking, way: OneByOne
-) -> None:
+def _handle(arrival: Arrival, processed: Processed, parking: Parking, way: OneByOne) -> None:
     """Handle one event unless it was handled before; raise what is wrong with it."""
-    if delivery.error is not None or delivery.event is None:
-        raise delivery.error or ValueError("a delivery has an event or an error")
-    new = processed.is_new(delivery)
-    if new or parking.has(delivery):
-        parking.check(delivery)
+    if arrival.error is not None or arrival.event is None:
+        raise arrival.error or ValueError("an arrival has an event or an error")
+    new = processed.is_new(arrival)
+    if new or parking.has(arrival):
+        parking.check(arrival)
     if new:
-        way.apply(delivery.event)
-    parking.remove(delivery)
+        way.apply(arrival.event)
+    parking.remove(arrival)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from eventlab.orders import letters
-from eventlab.orders.inbox.deliveries import Delivery
+from eventlab.orders.inbox.arrivals import Arrival
 from eventlab.orders.inbox.errors import KeyParked
 from eventlab.orders.store import Store
 from eventlab.orders.store.schema import parked_events
@@ -37,48 +37,48 @@ Place = tuple[int, int]
 class Parking:
     """What is parked of the keys of a batch; nothing, and nothing will be, without a batch."""
 
-    def __init__(self, db: Connection, subscriber: str, batch: Iterable[Delivery] = ()) -> None:
+    def __init__(self, db: Connection, subscriber: str, batch: Iterable[Arrival] = ()) -> None:
         self._db, self._subscriber = db, subscriber
-        self._keys = {delivery.record.key for delivery in batch if delivery.record.key}
+        self._keys = {arrival.record.key for arrival in batch if arrival.record.key}
         self._parked: dict[tuple[str, bytes], list[Place]] = defaultdict(list)
         if self._keys:
             asked = {"by": subscriber, "keys": list(self._keys)}
             for topic, key, partition, offset in db.execute(_WAITING, asked):
                 self._parked[topic, bytes(key)].append((partition, offset))
 
-    def has(self, delivery: Delivery) -> bool:
+    def has(self, arrival: Arrival) -> bool:
         """Say whether this one is parked itself."""
-        return letters.place(delivery.record) in self._places(delivery)
+        return letters.place(arrival.record) in self._places(arrival)
 
-    def check(self, delivery: Delivery) -> None:
+    def check(self, arrival: Arrival) -> None:
         """Raise KeyParked when another dead letter of this key comes first."""
-        places = self._places(delivery)
-        if places and places[0] != letters.place(delivery.record):
+        places = self._places(arrival)
+        if places and places[0] != letters.place(arrival.record):
             partition, offset = places[0]
             raise KeyParked(
                 "An event of the same key is dead, and this one comes after it.",
-                f"The other one was at offset {offset} of {delivery.record.topic}-{partition}.",
+                f"The other one was at offset {offset} of {arrival.record.topic}-{partition}.",
                 "Replay the dead-letter topic when the cause is mended; they come in their order.",
             )
 
-    def add(self, delivery: Delivery) -> None:
+    def add(self, arrival: Arrival) -> None:
         """Note a dead letter; one without a key has nobody behind it."""
-        place = letters.place(delivery.record)
-        if delivery.record.key in self._keys and place not in self._places(delivery):
-            self._places(delivery).append(place)
-            row = {"subscriber": self._subscriber, "topic": delivery.record.topic}
-            row |= {"key": delivery.record.key, "partition": place[0], "offset": place[1]}
+        place = letters.place(arrival.record)
+        if arrival.record.key in self._keys and place not in self._places(arrival):
+            self._places(arrival).append(place)
+            row = {"subscriber": self._subscriber, "topic": arrival.record.topic}
+            row |= {"key": arrival.record.key, "partition": place[0], "offset": place[1]}
             self._db.execute(parked_events.insert(), row)
 
-    def remove(self, delivery: Delivery) -> None:
+    def remove(self, arrival: Arrival) -> None:
         """Note that an event was handled; if it was a dead letter, the next one may be."""
-        places = self._places(delivery)
-        if places and places[0] == letters.place(delivery.record):
+        places = self._places(arrival)
+        if places and places[0] == letters.place(arrival.record):
             partition, offset = places.pop(0)
-            _remove(self._db, self._subscriber, delivery.record.topic, partition, offset)
+            _remove(self._db, self._subscriber, arrival.record.topic, partition, offset)
 
-    def _places(self, delivery: Delivery) -> list[Place]:
-        return self._parked[delivery.record.topic, delivery.record.key or b""]
+    def _places(self, arrival: Arrival) -> list[Place]:
+        return self._parked[arrival.record.topic, arrival.record.key or b""]
 
 
 def discard(store: Store, subscriber: str, topic: str, partition: int, offset: int) -> bool:

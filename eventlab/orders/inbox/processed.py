@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from eventlab.orders.errors import EventConflict
 from eventlab.orders.events import Event
-from eventlab.orders.inbox.deliveries import Delivery
+from eventlab.orders.inbox.arrivals import Arrival
 from eventlab.orders.store.schema import processed_events
 from eventlab.orders.store.upsert import insert
 
@@ -33,14 +33,14 @@ _UNDONE = processed_events.delete().where(
 class Processed:
     """The ids of the events of a batch, written; those whose event is not done are taken back."""
 
-    def __init__(self, db: Connection, subscriber: str, batch: Iterable[Delivery]) -> None:
+    def __init__(self, db: Connection, subscriber: str, batch: Iterable[Arrival]) -> None:
         self._db, self._subscriber = db, subscriber
         rows: dict[str, dict[str, Any]] = {}
-        for delivery in batch:
-            if delivery.event is not None and delivery.error is None:
-                name = _id(delivery.event)
+        for arrival in batch:
+            if arrival.event is not None and arrival.error is None:
+                name = _id(arrival.event)
                 if name not in rows:
-                    rows[name] = self._row(name, delivery)
+                    rows[name] = self._row(name, arrival)
         self._checks: dict[str, int] = {name: row["checksum"] for name, row in rows.items()}
         self._new = self._write(list(rows.values())) if rows else set()
         self._left = set(self._new)
@@ -52,15 +52,15 @@ class Processed:
         query = insert(self._db, processed_events).on_conflict_do_nothing()
         return set(self._db.scalars(query.returning(processed_events.c.event_id), rows))
 
-    def is_new(self, delivery: Delivery) -> bool:
+    def is_new(self, arrival: Arrival) -> bool:
         """Say, once, that an event is new; EventConflict when its id is that of another one."""
-        assert delivery.event is not None
-        name = _id(delivery.event)
-        if self._checks[name] != _checksum(delivery.record.value):
-            record = delivery.record
+        assert arrival.event is not None
+        name = _id(arrival.event)
+        if self._checks[name] != _checksum(arrival.record.value):
+            record = arrival.record
             raise EventConflict(
                 "Two events that are not the same have one id.",
-                f"{delivery.event.event_id} is at offset {record.offset} of "
+                f"{arrival.event.event_id} is at offset {record.offset} of "
                 f"{record.topic}-{record.partition}, and there was another one before.",
                 "Give every event an id of its own; a copy has to be the same in every byte.",
             )
@@ -69,14 +69,14 @@ class Processed:
         self._left.remove(name)
         return True
 
-    def keep(self, done: Iterable[Delivery]) -> None:
+    def keep(self, done: Iterable[Arrival]) -> None:
         """Take back the ids of the events that are not among these."""
-        kept = {_id(delivery.event) for delivery in done if delivery.event}
+        kept = {_id(arrival.event) for arrival in done if arrival.event}
         if undone := self._new - kept:
             self._db.execute(_UNDONE, [{"by": self._subscriber, "of": name} for name in undone])
 
-    def _row(self, name: str, delivery: Delivery) -> dict[str, Any]:
-        record = delivery.record
+    def _row(self, name: str, arrival: Arrival) -> dict[str, Any]:
+        record = arrival.record
         return {
             "subscriber": self._subscriber,
             "event_id": name,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from eventlab.orders.errors import DomainError
-from eventlab.orders.inbox.deliveries import Delivery, Taken
+from eventlab.orders.inbox.arrivals import Arrival, Taken
 
 HOPELESS = (DomainError, IntegrityError, DataError)  # another try would end as this one did
 
@@ -22,32 +22,45 @@ class Steps:
 
     def __init__(self, tries: int) -> None:
         self.taken = Taken()
-        self.done: list[Delivery] = []
+        self.done: list[Arrival] = []
         self._tries = tries
         self._held: set[Any] = set()
 
-    def take(self, delivery: Delivery, act: Callable[[], object]) -> None:
-        """Do what an event asks for, once; note what became of it.
+    def take(self, arrival: Arrival, act: Callable[[], object]) -> bool:
+        """Do what an event asks for, once, and note what became of it; say whether it is dead.
 
         An error of the connection is not the event's: it goes through.
         """
-        if delivery.line in self._held:
-            self.taken.waiting.append(delivery)
-            return
+        if self.holds(arrival):
+            return False
         try:
             act()
         except DBAPIError as error:
             if not isinstance(error, HOPELESS):
                 raise
-            self._failed(delivery, error)
+            return self.failed(arrival, error)
         except Exception as error:
-            self._failed(delivery, error)
-        else:
-            self.done.append(delivery)
+            return self.failed(arrival, error)
+        self.done.append(arrival)
+        return False
 
-    def _failed(self, delivery: Delivery, error: Exception) -> None:
-        if isinstance(error, HOPELESS) or delivery.tries + 1 >= self._tries:
-            self.taken.dead.append((delivery, error))
+    def holds(self, arrival: Arrival) -> bool:
+        """Say whether an event of its line waits; then this one waits too."""
+        held = arrival.line in self._held
+        if held:
+            self.taken.waiting.append(arrival)
+        return held
+
+    def hold(self, arrival: Arrival) -> None:
+        """Let an event wait, and its line behind it."""
+        self.taken.waiting.append(arrival)
+        self._held.add(arrival.line)
+
+    def failed(self, arrival: Arrival, error: Exception) -> bool:
+        """Let an event that failed wait for another try; say whether it is dead instead."""
+        dead = isinstance(error, HOPELESS) or arrival.tries + 1 >= self._tries
+        if dead:
+            self.taken.dead.append((arrival, error))
         else:
-            self.taken.waiting.append(replace(delivery, tries=delivery.tries + 1))
-            self._held.add(delivery.line)
+            self.hold(replace(arrival, tries=arrival.tries + 1))
+        return dead

@@ -104,7 +104,7 @@ class Delivery:
         if not self.done:
             state = "on its way"
         elif self._future.exception is None:
-            state = "partition {0.partition} · offset {0.offset}".format(self._future.value)
+            state = f"partition {self._future.value.partition} · offset {self._future.value.offset}"
         else:
             state = f"failed: {type(self._future.exception).__name__}"
         return f"<Delivery {named(self.event)} · {self.topic} · {state}>"

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from collections.abc import Callable, Sequence
-from functools import partial
-from threading import current_thread
 from typing import Any, Concatenate, ParamSpec
 
-from kafka.errors import IllegalStateError, KafkaTimeoutError, MessageSizeTooLargeError
-
-from eventlab.errors import InvalidSetting, shown
 from eventlab.orders import events
-from eventlab.orders.cloudevents import Encoded, check_mode, encode
 from eventlab.orders.events import Event
-from eventlab.orders.publisher import connect
-from eventlab.orders.publisher.delivery import Delivery, too_large
-from eventlab.orders.publisher.errors import EventTooLarge, NotDelivered, PublisherClosed
-from eventlab.orders.publisher.pending import Pending
-from eventlab.orders.publisher.settings import settings as safe_settings
-from eventlab.waiting import Deadline, seconds
+from eventlab.orders.publisher.delivery import Delivery
 
 P = ParamSpec("P")
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""INSERT with ON CONFLICT: SQLite and PostgreSQL have it, and SQLAlchemy has it for each of them."""
+"""INSERT with ON CONFLICT: SQLite and PostgreSQL have it, SQLAlchemy has it for each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Behind a dead event of its key an event waits, until a replay has brought the dead one through."""
+"""Behind a dead event of its key an event waits, until a replay brings the dead one through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eventlab.orders.errors import EventDecodeError, StepNotAllowed
 from eventlab.orders.handlers import handle
 from eventlab.orders.inbox import Inbox, KeyParked, discard
 from eventlab.orders.store.schema import orders, parked_events
-from tests.unit.orders.inbox.deliveries import CUSTOMER, created, delivered, paid
+from tests.unit.orders.inbox.arrivals import CUSTOMER, created, delivered, paid
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def inbox(store):
     return Inbox(store, "billing", park=True)
 
 
-def replayed(*deliveries):
-    """Return deliveries as a replay sends them: at other offsets, with the place they had."""
+def replayed(*arrivals):
+    """Return arrivals as a replay sends them: at other offsets, with the place they had."""
     return [
         replace(
-            delivery,
-            record=delivery.record._replace(
-                offset=100 + delivery.record.offset,
+            arrival,
+            record=arrival.record._replace(
+                offset=100 + arrival.record.offset,
                 headers=[
-                    *letters.own(delivery.record),
-                    (letters.PARTITION, letters.place(delivery.record)[0].to_bytes(4, "big")),
-                    (letters.OFFSET, letters.place(delivery.record)[1].to_bytes(8, "big")),
+                    *letters.own(arrival.record),
+                    (letters.PARTITION, letters.place(arrival.record)[0].to_bytes(4, "big")),
+                    (letters.OFFSET, letters.place(arrival.record)[1].to_bytes(8, "big")),
                 ],
             ),
         )
-        for delivery in deliveries
+        for arrival in arrivals
     ]
 
 
@@ -94,7 +94,7 @@ def test_a_copy_of_a_parked_event_does_not_block_its_key(store, inbox):
 def test_a_dead_event_can_be_given_up(store, inbox):
     """What can never be handled would keep its key waiting for ever."""
     first, second = delivered(paid("O-1", event_id="never"), created())
-    inbox.take(delivered(CUSTOMER, partition=1) + [first, second])
+    inbox.take([*delivered(CUSTOMER, partition=1), first, second])
     assert discard(store, "billing", "orders", 0, 0)
     assert not discard(store, "billing", "orders", 0, 0)
     assert not inbox.take(replayed(second)).dead
@@ -103,8 +103,8 @@ def test_a_dead_event_can_be_given_up(store, inbox):
 
 def test_without_a_key_nobody_is_behind(store, inbox):
     """A record without one is dead for itself."""
-    [delivery] = delivered(paid())
-    nobody = replace(delivery, record=delivery.record._replace(key=None))
+    [arrival] = delivered(paid())
+    nobody = replace(arrival, record=arrival.record._replace(key=None))
     assert errors(inbox.take([nobody])) == [StepNotAllowed]
     assert parked(store) == []
 

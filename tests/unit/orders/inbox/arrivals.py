@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from eventlab.orders import CustomerRegistered, Item, OrderCreated, OrderPaid, encode
-from eventlab.orders.inbox import Delivery
+from eventlab.orders.inbox import Arrival
 
 BEGUN = datetime(2026, 6, 1, tzinfo=UTC)
 CUSTOMER = CustomerRegistered("C-1", "Ada", "GB", time=BEGUN)
@@ -35,8 +35,8 @@ def paid(order_id="O-1", **more):
 
 
 def delivered(*events, start=0, partition=0, topic="orders"):
-    """Return the deliveries of events, at offsets from `start` on."""
+    """Return the arrivals of events, at offsets from `start` on."""
     return [
-        Delivery(Record(topic, partition, offset, *encode(event)), event)
+        Arrival(Record(topic, partition, offset, *encode(event)), event)
         for offset, event in enumerate(events, start)
     ]

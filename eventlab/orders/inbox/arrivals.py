@@ -1,4 +1,4 @@
-"""A delivery: a record on its way to a handler, and what became of a batch of them."""
+"""An arrival: a record on its way to a handler, and what became of a batch of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eventlab.orders.events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Arrival:
     """A record with the event in it, or with the error that says why there is none.
 
     `tries` are those that failed so far.
@@ -33,5 +33,5 @@ class Taken:
     `dead` cannot be handled, each with its error; `waiting` is to be tried again, in its order.
     """
 
-    dead: list[tuple[Delivery, Exception]] = field(default_factory=list)
-    waiting: list[Delivery] = field(default_factory=list)
+    dead: list[tuple[Arrival, Exception]] = field(default_factory=list)
+    waiting: list[Arrival] = field(default_factory=list)

@@ -1,0 +1,66 @@
+"""The consumer of a subscriber: made and ended in bounded time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from eventlab.cluster.clients import connected
+from eventlab.errors import InvalidSetting, UnknownTopic, instead, shown
+from eventlab.orders.publisher.connect import addresses, away
+
+log = logging.getLogger(__name__)
+
+_SECURITY = ("security_", "sasl_", "ssl_")
+_CLOSE = 5_000  # ms
+
+
+def consumer(
+    servers: str | Sequence[str], topics: Sequence[str], **config: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Return a consumer that is connected, and what another client needs to reach the same brokers.
+
+    KafkaAway when nobody answers; UnknownTopic when there is no such topic.
+    """
+    found = addresses(servers)
+    address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
+    try:
+        made = connected(KafkaConsumer, bootstrap_servers=found, enable_auto_commit=False, **config)
+    except KafkaTimeoutError as error:
+        raise away(found, error) from None
+    except (KafkaError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+        raise InvalidSetting(
+            "kafka-python refuses these settings.",
+            f"It says: {shown(str(error))}.",
+            "Correct them, or leave them out.",
+        ) from error
+    try:
+        _check_topics(made, topics)
+    except KafkaError as error:
+        close(made)
+        raise away(found, error) from None
+    except UnknownTopic:
+        close(made)
+        raise
+    return made, {"bootstrap_servers": found, **address}
+
+
+def _check_topics(consumer: Any, topics: Sequence[str]) -> None:
+    there = sorted(consumer.topics())
+    for topic in topics:
+        if topic not in there:
+            fix = "Create it first: cluster.create_topic(...)."
+            raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
+
+
+def close(consumer: Any) -> None:
+    """Leave the group and end the consumer; without an answer its thread and sockets end too."""
+    try:
+        consumer.close(autocommit=False, timeout_ms=_CLOSE)
+    except KafkaError as error:
+        log.info("The consumer could not say goodbye: %s", error)
+        consumer._client.close()
