@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.inbox.arrivals import Arrival, Taken
+from eventlab.orders.inbox.at_once import AtOnce
 from eventlab.orders.inbox.one_by_one import OneByOne
 from eventlab.orders.inbox.parking import Parking
 from eventlab.orders.inbox.processed import Processed
@@ -49,11 +52,16 @@ class Inbox:
 
         `wanted` is asked right before each event: what is not wanted now waits, untouched.
         """
+        if self._handlers is HANDLERS:
+            # IntegrityError: somebody else was faster, which AtOnce cannot see. One by one, then.
+            with contextlib.suppress(IntegrityError), self._store.transaction() as db:
+                events = [arrival.event for arrival in batch if arrival.event]
+                return self._take(db, batch, AtOnce(db, events), wanted)
         with self._store.transaction() as db:
             return self._take(db, batch, OneByOne(self._handlers, db, self._run), wanted)
 
     def _take(
-        self, db: Connection, batch: Sequence[Arrival], way: OneByOne, wanted: Wanted
+        self, db: Connection, batch: Sequence[Arrival], way: OneByOne | AtOnce, wanted: Wanted
     ) -> Taken:
         processed = Processed(db, self._subscriber, batch)
         parking = Parking(db, self._subscriber, batch if self._park else ())
@@ -80,7 +88,9 @@ class Inbox:
         db.execute(query.on_conflict_do_update(index_elements=stream_time.primary_key, **later))
 
 
-def _handle(arrival: Arrival, processed: Processed, parking: Parking, way: OneByOne) -> None:
+def _handle(
+    arrival: Arrival, processed: Processed, parking: Parking, way: OneByOne | AtOnce
+) -> None:
     """Handle one event unless it was handled before; raise what is wrong with it."""
     if arrival.error is not None or arrival.event is None:
         raise arrival.error or ValueError("an arrival has an event or an error")

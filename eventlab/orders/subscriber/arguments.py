@@ -75,6 +75,7 @@ def _pattern(given: object) -> str:
 
 def handlers(given: object, arguments: int) -> Mapping[type[Event], Callable[..., Any]]:
     """Return the handler of each type of event: a function for all of them, or a registry."""
+    registry: Mapping[Any, Any]
     registry = given if isinstance(given, Mapping) else dict.fromkeys(EVENTS.values(), given)
     for kind, handler in registry.items():
         if kind not in EVENTS.values():
@@ -83,7 +84,7 @@ def handlers(given: object, arguments: int) -> Mapping[type[Event], Callable[...
         _check_handler(handler, arguments)
     if not registry:
         raise _no("There is no handler.", given, "Give a function, or {OrderCreated: function}.")
-    return dict(registry)
+    return registry
 
 
 def _check_handler(handler: object, arguments: int) -> None:

@@ -55,6 +55,8 @@ def _check_topics(consumer: Any, topics: Sequence[str]) -> None:
         if topic not in there:
             fix = "Create it first: cluster.create_topic(...)."
             raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
+        # A first join of kafka-python 3.0.12 that does not know the partitions yet may never end.
+        consumer.partitions_for_topic(topic)
 
 
 def close(consumer: Any) -> None:
