@@ -3,7 +3,8 @@
 A handler asks the database several times for one event; here the orders of a batch are read
 together, the events change them in memory, and each table is written with one statement. An event
 that is refused changes nothing in memory, so there is nothing to go back to. The rules are those of
-the handlers, and a test holds them to each other.
+the handlers, and a test holds them to each other. What only the tables know, as a payment_id that
+is there already, they refuse in `write`; then the batch is handled one by one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from eventlab.orders.handlers.orders import check_amount, not_known
 from eventlab.orders.handlers.shipments import not_on_the_road, too_many
 from eventlab.orders.handlers.steps import no_order, not_now
 from eventlab.orders.inbox.standing import Known, Standing
+from eventlab.orders.store.many import execute
 from eventlab.orders.store.schema import order_items, orders, payments, shipments, shipped_items
 
 _MOVED = (
@@ -45,6 +47,9 @@ _ARRIVED = (
     .where(shipments.c.shipment_id == bindparam("parcel"))
     .values(delivered=bindparam("at"))
 )
+_INSERT = {
+    table: table.insert() for table in (orders, order_items, payments, shipments, shipped_items)
+}
 _PAYABLE: dict[type[Event], PaymentStatus] = {
     PaymentFailed: PaymentStatus.FAILED,
     OrderPaid: PaymentStatus.CAPTURED,
@@ -82,15 +87,11 @@ class AtOnce:
             write_customers(self._registered, self._db)
         if self._listed:
             write_products(self._listed, self._db)
-        self._execute(orders.insert(), list(self._made.values()))
+        execute(self._db, _INSERT[orders], list(self._made.values()))
         for table in (order_items, payments, shipments, shipped_items):
-            self._execute(table.insert(), self._rows[table])
-        self._execute(_MOVED, moved)
-        self._execute(_ARRIVED, self._arrived)
-
-    def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._db.execute(statement, rows)
+            execute(self._db, _INSERT[table], self._rows[table])
+        execute(self._db, _MOVED, moved)
+        execute(self._db, _ARRIVED, self._arrived)
 
     def _order(self, event: Any) -> Standing:
         order = self._orders.get(event.order_id)
@@ -115,7 +116,7 @@ class AtOnce:
         if event.customer_id not in self._known.customers:
             raise not_known(event)
         if event.order_id in self._orders:
-            raise _there_already(event, "order_id")
+            raise _there_already(event)
         amount = total(event.items)
         left: Counter[str] = Counter()
         for line, item in enumerate(event.items, 1):
@@ -163,9 +164,6 @@ class AtOnce:
 
     def _note(self, event: PaymentFailed | OrderPaid | OrderRefunded, order: Standing) -> None:
         check_amount(event, order.total, order.currency)
-        if event.payment_id in self._known.payments:
-            raise _there_already(event, "payment_id")
-        self._known.payments.add(event.payment_id)
         self._rows[payments].append(
             {
                 "payment_id": event.payment_id,
@@ -187,9 +185,6 @@ class AtOnce:
             left[item.product_id] -= item.quantity
         if min(left.values()) < 0:
             raise too_many(event)
-        if event.shipment_id in self._known.shipments:
-            raise _there_already(event, "shipment_id")
-        self._known.shipments.add(event.shipment_id)
         self._write_parcel(event)
         order.left = left
         order.on_the_road.add(event.shipment_id)
@@ -220,10 +215,10 @@ class AtOnce:
         order.move(OrderStatus.DELIVERED if done else order.status, event.time)
 
 
-def _there_already(event: Any, name: str) -> StepNotAllowed:
+def _there_already(event: OrderCreated) -> StepNotAllowed:
     return StepNotAllowed(
         f"The tables refuse {type(event).__name__} of {event.key}.",
-        f"They have the {name} {getattr(event, name)} already.",
+        "They have an order of this id already.",
         "Look at what they have of it already.",
     )
 

@@ -15,7 +15,7 @@ from eventlab.orders.inbox.arrivals import Arrival, Taken
 from eventlab.orders.inbox.at_once import AtOnce
 from eventlab.orders.inbox.one_by_one import OneByOne
 from eventlab.orders.inbox.parking import Parking
-from eventlab.orders.inbox.processed import Processed
+from eventlab.orders.inbox.processed import Processed, Raced
 from eventlab.orders.inbox.steps import Steps
 from eventlab.orders.store import Store
 from eventlab.orders.store.schema import stream_time
@@ -52,8 +52,13 @@ class Inbox:
 
         `wanted` is asked right before each event: what is not wanted now waits, untouched.
         """
+        while True:
+            with contextlib.suppress(Raced):
+                return self._try(batch, wanted)
+
+    def _try(self, batch: Sequence[Arrival], wanted: Wanted) -> Taken:
         if self._handlers is HANDLERS:
-            # IntegrityError: somebody else was faster, which AtOnce cannot see. One by one, then.
+            # IntegrityError: the tables refuse what AtOnce could not see. One by one, then.
             with contextlib.suppress(IntegrityError), self._store.transaction() as db:
                 events = [arrival.event for arrival in batch if arrival.event]
                 return self._take(db, batch, AtOnce(db, events), wanted)

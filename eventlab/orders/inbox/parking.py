@@ -78,7 +78,7 @@ class Parking:
             _remove(self._db, self._subscriber, arrival.record.topic, partition, offset)
 
     def _places(self, arrival: Arrival) -> list[Place]:
-        return self._parked[arrival.record.topic, arrival.record.key or b""]
+        return self._parked[arrival.record.topic, arrival.record.key or b""] if self._keys else []
 
 
 def discard(store: Store, subscriber: str, topic: str, partition: int, offset: int) -> bool:

@@ -6,28 +6,29 @@ given the same record waits there until the first one is done, and then finds th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection, bindparam, select
 
 from eventlab.orders.errors import EventConflict
 from eventlab.orders.events import Event
 from eventlab.orders.inbox.arrivals import Arrival
+from eventlab.orders.store.many import among, execute
 from eventlab.orders.store.schema import processed_events
 from eventlab.orders.store.upsert import insert
 
-_SEEN = (
-    select(processed_events.c.event_id, processed_events.c.checksum)
-    .where(processed_events.c.subscriber == bindparam("by"))
-    .where(processed_events.c.event_id.in_(bindparam("ids", expanding=True)))
-)
+_T = processed_events.c
+_SEEN = select(_T.event_id, _T.checksum)
 _UNDONE = processed_events.delete().where(
-    processed_events.c.subscriber == bindparam("by"),
-    processed_events.c.event_id == bindparam("of"),
+    _T.subscriber == bindparam("by"), _T.event_id == bindparam("of")
 )
+
+
+class Raced(Exception):
+    """Another subscriber wrote the same ids since they were looked for."""
 
 
 class Processed:
@@ -35,28 +36,27 @@ class Processed:
 
     def __init__(self, db: Connection, subscriber: str, batch: Iterable[Arrival]) -> None:
         self._db, self._subscriber = db, subscriber
-        rows: dict[str, dict[str, Any]] = {}
+        now, rows = datetime.now(UTC), dict[str, dict[str, Any]]()
         for arrival in batch:
             if arrival.event is not None and arrival.error is None:
                 name = _id(arrival.event)
                 if name not in rows:
-                    rows[name] = self._row(name, arrival)
+                    rows[name] = self._row(name, arrival.record, now)
         self._checks: dict[str, int] = {name: row["checksum"] for name, row in rows.items()}
-        self._new = self._write(list(rows.values())) if rows else set()
+        mine = _SEEN.where(_T.subscriber == subscriber)
+        seen = dict(among(db, mine, _T.event_id, list(rows)).all()) if rows else {}
+        self._checks.update(seen)
+        self._new = rows.keys() - seen.keys()
         self._left = set(self._new)
-        if before := [name for name in rows if name not in self._new]:
-            seen = db.execute(_SEEN, {"by": subscriber, "ids": before})
-            self._checks.update((row.event_id, row.checksum) for row in seen)
-
-    def _write(self, rows: Sequence[dict[str, Any]]) -> set[str]:
-        query = insert(self._db, processed_events).on_conflict_do_nothing()
-        return set(self._db.scalars(query.returning(processed_events.c.event_id), rows))
+        new = [row for name, row in rows.items() if name in self._new]
+        if execute(db, insert(db, processed_events).on_conflict_do_nothing(), new) < len(new):
+            raise Raced  # PostgreSQL has waited until they were committed: now they are seen
 
     def is_new(self, arrival: Arrival) -> bool:
         """Say, once, that an event is new; EventConflict when its id is that of another one."""
         assert arrival.event is not None
         name = _id(arrival.event)
-        if self._checks[name] != _checksum(arrival.record.value):
+        if self._checks[name] != crc32(arrival.record.value):
             record = arrival.record
             raise EventConflict(
                 "Two events that are not the same have one id.",
@@ -75,23 +75,18 @@ class Processed:
         if undone := self._new - kept:
             self._db.execute(_UNDONE, [{"by": self._subscriber, "of": name} for name in undone])
 
-    def _row(self, name: str, arrival: Arrival) -> dict[str, Any]:
-        record = arrival.record
+    def _row(self, name: str, record: Any, now: datetime) -> dict[str, Any]:
         return {
             "subscriber": self._subscriber,
             "event_id": name,
-            "checksum": _checksum(record.value),
+            "checksum": crc32(record.value),
             "topic": record.topic,
             "partition": record.partition,
             "offset": record.offset,
-            "processed": datetime.now(UTC),
+            "processed": now,
         }
 
 
 def _id(event: Event) -> str:
     """CloudEvents: the id is unique within its source."""
     return f"{event.event_id} {event.source}"
-
-
-def _checksum(value: bytes) -> int:
-    return int.from_bytes(blake2b(value, digest_size=8).digest(), "big", signed=True)
