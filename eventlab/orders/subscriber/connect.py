@@ -1,4 +1,4 @@
-"""The consumer of a subscriber: made and ended in bounded time."""
+"""The consumer of a subscriber: made, asked and ended in bounded time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import MemberState
 
 from eventlab.cluster.clients import connected
 from eventlab.errors import InvalidSetting, UnknownTopic, instead, shown
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _SECURITY = ("security_", "sasl_", "ssl_")
 _CLOSE = 5_000  # ms
+_JOIN = 1.0  # seconds
 
 
 def consumer(
@@ -66,3 +68,19 @@ def close(consumer: Any) -> None:
     except KafkaError as error:
         log.info("The consumer could not say goodbye: %s", error)
         consumer._client.close()
+
+
+def poll(consumer: Any, timeout: float) -> dict[Any, list[Any]]:
+    """Return what came within so many seconds, longer while the group gives out partitions.
+
+    A poll of kafka-python 3.0.12 that ends between JoinGroup and SyncGroup forgets to finish: the
+    consumer believes that it need not join, sends no heartbeats, and gets nothing ever again.
+    """
+    coordinator = consumer._coordinator
+    joins = coordinator.state is not MemberState.STABLE or coordinator.need_rejoin()
+    polled: dict[Any, list[Any]] = consumer.poll(
+        timeout_ms=max(timeout, _JOIN) * 1000 if joins else timeout * 1000
+    )
+    if coordinator.state is MemberState.REBALANCING and not coordinator.need_rejoin():
+        coordinator.request_rejoin()
+    return polled

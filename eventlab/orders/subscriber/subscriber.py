@@ -176,7 +176,7 @@ class OrderSubscriber:
         """Return what came; what passes by itself, as a broker that is away, is waited out."""
         records, self._late = self._late, []
         try:
-            polled = self.consumer.poll(timeout_ms=0 if records else timeout * 1000)
+            polled = connect.poll(self.consumer, 0.0 if records else timeout)
         except _PASSING as error:
             log.info("%s polls in vain: %s", self.group_id, error)
             self._stopping.wait(timeout)
