@@ -48,18 +48,18 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Give a connection whose work is kept when the block ends, and undone when it raises."""
-        with self._begun(self._engine) as db:
+        with self._told(), self._engine.begin() as db:
             yield db
 
     @contextmanager
-    def _begun(self, engine: Engine) -> Iterator[Connection]:
+    def _told(self) -> Iterator[None]:
+        """Tell what is wrong with the database itself; other errors are the caller's."""
         try:
-            with engine.begin() as db:
-                yield db
+            yield
         except OperationalError as error:
             raise _away(self.url, error) from error
         except DatabaseError as error:
-            if type(error) is not DatabaseError:  # IntegrityError and the like are the caller's
+            if type(error) is not DatabaseError:  # IntegrityError and the like
                 raise
             raise _mismatch(self.url, f"It says: {_said(error)}") from error
 
@@ -67,7 +67,7 @@ class Store:
         """Return what a query gives, a column for each of its columns."""
         import pandas as pd
 
-        with self._begun(self._engine.execution_options(reads=True)) as db:
+        with self._told(), self._engine.execution_options(reads=True).begin() as db:
             result = db.execute(query)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
 
