@@ -1,6 +1,6 @@
 """How fast events become effects: a subscriber against a transaction written by hand.
 
-Both read the same topic of three partitions, RF 3, with kafka-python, 500 records a poll, decode
+Compared: both read the same topic of three partitions, RF 3, with kafka-python, 500 records a poll, decode
 the events in it, write the same tables of a SQLite file with a transaction for each poll, events
 that come again without effect, and commit the offsets after it. The one by hand is sqlite3 and
 `executemany` and knows nothing of rules, dead letters, retries or rebalances; in the end both
@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def fill(servers: str) -> int:
     known = {event.customer_id for event in events if isinstance(event, OrderCreated)}
     customers = [CustomerRegistered(c, "Ada", "GB", time=events[0].time) for c in sorted(known)]
     with KafkaProducer(bootstrap_servers=servers, linger_ms=5) as producer:
-        for event in customers:
-            producer.send(TOPIC, **encode(event)._asdict(), partition=0)
+        for customer in customers:
+            producer.send(TOPIC, **encode(customer)._asdict(), partition=0)
         producer.flush(timeout=60)
         for event in events:
             producer.send(TOPIC, **encode(event)._asdict())
@@ -148,8 +149,6 @@ def rows_of(path: Path, count: int) -> float:
 
 def hash_of(found: Any) -> float:
     """Return a small number that differs when anything does."""
-    import zlib
-
     return zlib.crc32(repr(found).encode()) / 2**32
 
 
@@ -165,6 +164,7 @@ class Hand:
         self.road: dict[str, set[str]] = defaultdict(set)
 
     def handle(self, records: list[Any]) -> None:
+        """Do one poll."""
         events = [decode(record) for record in records]
         seen = self.new_ids(records, events)
         self.load(events)
@@ -174,6 +174,7 @@ class Hand:
         self.write()
 
     def new_ids(self, records: list[Any], events: list[Any]) -> set[str]:
+        """Note the events; return the ids of those that are new."""
         ids = [event.event_id for event in events]
         marks = ",".join("?" * len(ids))
         query = f"SELECT event_id FROM processed_events WHERE event_id IN ({marks})"
@@ -190,6 +191,7 @@ class Hand:
         return set(ids) - old
 
     def load(self, events: list[Any]) -> None:
+        """Read where their orders stand."""
         ids = list({e.order_id for e in events if not isinstance(e, CustomerRegistered)})
         marks = ",".join("?" * len(ids))
         query = f"SELECT order_id, status FROM orders WHERE order_id IN ({marks})"
@@ -215,7 +217,9 @@ class Hand:
             self.road[order_id].add(shipment_id)
 
     def apply(self, event: Any) -> None:
+        """Do what one event does."""
         rows, at = self.rows, event.time.isoformat()
+        row: tuple[Any, ...]
         if isinstance(event, CustomerRegistered):
             rows["customers"].append((event.customer_id, event.name, event.country, at))
             return
@@ -239,10 +243,10 @@ class Hand:
             self.move(of, "cancelled", at)
         elif isinstance(event, ShipmentSent):
             rows["shipments"].append((event.shipment_id, of, event.carrier, at))
-            for line, item in enumerate(event.items, 1):
-                row = (event.shipment_id, line, item.product_id, item.quantity)
+            for line, sent in enumerate(event.items, 1):
+                row = (event.shipment_id, line, sent.product_id, sent.quantity)
                 rows["shipped_items"].append(row)
-                self.left[of][item.product_id] -= item.quantity
+                self.left[of][sent.product_id] -= sent.quantity
             self.road[of].add(event.shipment_id)
             self.move(of, "partly_shipped" if any(self.left[of].values()) else "shipped", at)
         elif isinstance(event, ShipmentDelivered):
@@ -252,9 +256,11 @@ class Hand:
             self.move(of, "delivered" if arrived else self.status[of], at)
 
     def move(self, of: str, status: str, at: str) -> None:
+        """Bring an order to a status."""
         self.status[of], self.changed[of] = status, at
 
     def write(self) -> None:
+        """Write all, a statement for each table."""
         moved = [(self.status[of], at, of) for of, at in self.changed.items()]
         for statement, rows in (
             ("INSERT OR REPLACE INTO customers VALUES (?, ?, ?, ?)", self.rows["customers"]),
@@ -271,6 +277,7 @@ class Hand:
 
 
 def cents(amount: Any) -> int:
+    """Return money as SQL has it."""
     return int(amount.scaleb(2))
 
 

@@ -62,6 +62,6 @@ def among(db: Connection, query: Any, of: Any, ids: Sequence[str]) -> Any:
 def _among(query: Any, of: Any, as_json: bool) -> Any:
     """A list of parameters would be another statement for each length."""
     if as_json:
-        each = select(column("value")).select_from(func.json_each(bindparam("ids")))
+        each: Any = select(column("value")).select_from(func.json_each(bindparam("ids")))
         return query.where(of.in_(each))
     return query.where(of == func.any(bindparam("ids")))

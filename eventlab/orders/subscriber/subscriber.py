@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from datetime import datetime
 from typing import Any
 
@@ -20,17 +19,15 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from eventlab.errors import InvalidSetting
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
-from eventlab.orders.inbox import Arrival, Inbox, Taken
+from eventlab.orders.inbox import Arrival, Taken
 from eventlab.orders.store import Store
-from eventlab.orders.store.errors import StoreAway
 from eventlab.orders.subscriber import arguments, begin, connect, interrupts
-from eventlab.orders.subscriber.calls import Calls
 from eventlab.orders.subscriber.dead_letters import DeadLetters
 from eventlab.orders.subscriber.progress import Progress, part_of
 from eventlab.orders.subscriber.reading import Reading
+from eventlab.orders.subscriber.worker import Worker
 from eventlab.waiting import seconds
 
 log = logging.getLogger(__name__)
@@ -84,35 +81,19 @@ class OrderSubscriber:
         self._reading = Reading(handlers, arguments.types(types), arguments.predicate(where))
         reset, self._since = arguments.start(start)
         self._backoff = seconds("backoff", backoff)
-        tries = arguments.tries(tries)
         config = arguments.settings(settings)
-        self._work: Inbox | Calls
-        if store:
-            more: dict[str, Any] = {"tries": tries, "park": park, "timer": timer}
-            self._work = Inbox(store, self.group_id, handlers, run=self._run_async, **more)
-        elif park or timer:
-            raise InvalidSetting(
-                "Parking and timers need a database.",
-                f"You gave park={park}, timer={timer}, and no store.",
-                "Pass store=Store('shop.db').",
-            )
-        else:
-            self._work = Calls(handlers, tries, self._run_async)
+        more: dict[str, Any] = {"tries": arguments.tries(tries), "park": park, "timer": timer}
+        self._worker = Worker(self.group_id, self._reading, store, handlers, **more)
         self.consumer, address = connect.consumer(
             bootstrap_servers, names, group_id=self.group_id, auto_offset_reset=reset, **config
         )
         self._progress = Progress(self.consumer)
         self.consumer.subscribe(names, pattern=expression, listener=self._progress)
-        self._letters = DeadLetters(address, self.group_id)
-        self._begin_life()
-
-    def _begin_life(self) -> None:
+        self._worker.begin(DeadLetters(address, self.group_id), self._progress.wants)
         self._waiting: list[Arrival] = []
         self._late: list[Any] = []  # records that came while others were handled
-        self._due, self._away = 0.0, 0
+        self._due = 0.0
         self._stopping = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._worker = ThreadPoolExecutor(1, f"{self.group_id} handlers")
         self._patience = min(1.0, self.consumer.config["max_poll_interval_ms"] / 4_000)
         self._closed = False
 
@@ -136,13 +117,9 @@ class OrderSubscriber:
         if self._closed:
             return
         self._closed = True
-        self._worker.submit(self._end_loop)
-        self._worker.shutdown()
+        self._worker.close()
         self._commit()
-        try:
-            connect.close(self.consumer)
-        finally:
-            self._letters.close()
+        connect.close(self.consumer)
 
     def __enter__(self) -> OrderSubscriber:
         return self
@@ -205,27 +182,15 @@ class OrderSubscriber:
 
     def _handled(self, again: Sequence[Arrival], records: Sequence[Any]) -> Taken:
         """Let a batch be handled; while that takes long, stay in the group and take no more."""
-        future = self._worker.submit(self._handle, again, records)
+        future = self._worker.submit(again, records)
         while not wait([future], timeout=self._patience).done:
             self.consumer.pause(*self.consumer.assignment())
             self._late = self._poll(_POLL)
         return future.result()
 
-    def _handle(self, again: Sequence[Arrival], records: Sequence[Any]) -> Taken:
-        batch = [*again, *self._reading.arrivals(records)]
-        try:
-            taken = self._work.take(batch, self._progress.wants)
-        except StoreAway as error:
-            log.warning("%s waits for its database: %s", self.group_id, error)
-            self._away += 1
-            return Taken(waiting=batch)
-        self._away = 0
-        lost = self._letters.send(taken.dead) if taken.dead else []
-        return Taken(waiting=sorted([*taken.waiting, *lost], key=_place)) if lost else taken
-
     def _set_due(self) -> None:
         tries = min((arrival.tries for arrival in self._waiting if arrival.tries), default=1)
-        longer = self._backoff * 2.0 ** min((self._away or tries) - 1, 20)
+        longer = self._backoff * 2.0 ** min((self._worker.away or tries) - 1, 20)
         self._due = time.monotonic() + min(longer, _LONGEST)
 
     def _flow(self) -> None:
@@ -240,17 +205,3 @@ class OrderSubscriber:
             self._progress.commit(_COMMIT)
         except KafkaError as error:  # others have the partitions, or Kafka is away: it is known
             log.info("%s could not commit: %s", self.group_id, error)
-
-    def _run_async(self, awaitable: Any) -> object:
-        """Wait for an async handler, in the event loop of the worker's thread."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(awaitable)
-
-    def _end_loop(self) -> None:
-        if self._loop is not None:
-            self._loop.close()
-
-
-def _place(arrival: Arrival) -> tuple[str, int, int]:
-    return arrival.record.topic, arrival.record.partition, arrival.record.offset
