@@ -92,6 +92,8 @@ def records(cluster, topic):
     found = []
     with KafkaConsumer(bootstrap_servers=cluster.bootstrap_servers) as consumer:
         parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        if not parts:
+            return []
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)
         ends, deadline = consumer.end_offsets(parts), Deadline(30)

@@ -9,7 +9,7 @@ is there already, they refuse in `write`; then the batch is handled one by one.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
@@ -118,9 +118,9 @@ class AtOnce:
         if event.order_id in self._orders:
             raise _there_already(event)
         amount = total(event.items)
-        left: Counter[str] = Counter()
+        left: dict[str, int] = {}
         for line, item in enumerate(event.items, 1):
-            left[item.product_id] += item.quantity
+            left[item.product_id] = left.get(item.product_id, 0) + item.quantity
             self._rows[order_items].append(
                 {
                     "order_id": event.order_id,
@@ -180,9 +180,9 @@ class AtOnce:
         order = self._order(event)
         if order.status not in (OrderStatus.PAID, OrderStatus.PARTLY_SHIPPED):
             raise not_now(event, order.status)
-        left = Counter(order.left)
+        left = dict(order.left)
         for item in event.items:
-            left[item.product_id] -= item.quantity
+            left[item.product_id] = left.get(item.product_id, 0) - item.quantity
         if min(left.values()) < 0:
             raise too_many(event)
         self._write_parcel(event)

@@ -100,8 +100,9 @@ def _handle(
     if arrival.error is not None or arrival.event is None:
         raise arrival.error or ValueError("an arrival has an event or an error")
     new = processed.is_new(arrival)
-    if new or parking.has(arrival):
+    if parking.on and (new or parking.has(arrival)):
         parking.check(arrival)
     if new:
         way.apply(arrival.event)
-    parking.remove(arrival)
+    if parking.on:
+        parking.remove(arrival)

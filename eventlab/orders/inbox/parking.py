@@ -40,6 +40,7 @@ class Parking:
     def __init__(self, db: Connection, subscriber: str, batch: Iterable[Arrival] = ()) -> None:
         self._db, self._subscriber = db, subscriber
         self._keys = {arrival.record.key for arrival in batch if arrival.record.key}
+        self.on = bool(self._keys)
         self._parked: dict[tuple[str, bytes], list[Place]] = defaultdict(list)
         if self._keys:
             asked = {"by": subscriber, "keys": list(self._keys)}
@@ -78,7 +79,7 @@ class Parking:
             _remove(self._db, self._subscriber, arrival.record.topic, partition, offset)
 
     def _places(self, arrival: Arrival) -> list[Place]:
-        return self._parked[arrival.record.topic, arrival.record.key or b""] if self._keys else []
+        return self._parked[arrival.record.topic, arrival.record.key or b""]
 
 
 def discard(store: Store, subscriber: str, topic: str, partition: int, offset: int) -> bool:

@@ -44,7 +44,7 @@ class Processed:
                     rows[name] = self._row(name, arrival.record, now)
         self._checks: dict[str, int] = {name: row["checksum"] for name, row in rows.items()}
         mine = _SEEN.where(_T.subscriber == subscriber)
-        seen = dict(among(db, mine, _T.event_id, list(rows)).all()) if rows else {}
+        seen = dict(map(tuple, among(db, mine, _T.event_id, list(rows))))
         self._checks.update(seen)
         self._new = rows.keys() - seen.keys()
         self._left = set(self._new)

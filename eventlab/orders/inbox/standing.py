@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,7 +35,7 @@ class Standing:
     status: OrderStatus
     total: Decimal
     currency: str
-    left: Counter[str] = field(default_factory=Counter)  # what is not sent yet, by product
+    left: dict[str, int] = field(default_factory=dict)  # what is not sent yet, by product
     on_the_road: set[str] = field(default_factory=set)
     changed: datetime | None = None
 
@@ -78,7 +77,8 @@ class Known:
         }
         ids = [order_id for order_id in shipped if order_id in found]
         for of, product_id, quantity in among(self._db, _ORDERED, order_items.c.order_id, ids):
-            found[of].left[product_id] += quantity
+            left = found[of].left
+            left[product_id] = left.get(product_id, 0) + quantity
         for of, product_id, quantity in among(self._db, _SENT, shipments.c.order_id, ids):
             found[of].left[product_id] -= quantity
         for of, shipment_id in among(self._db, _PARCELS, shipments.c.order_id, ids):

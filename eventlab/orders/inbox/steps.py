@@ -46,7 +46,7 @@ class Steps:
 
     def holds(self, arrival: Arrival) -> bool:
         """Say whether an event of its line waits; then this one waits too."""
-        held = arrival.line in self._held
+        held = bool(self._held) and arrival.line in self._held
         if held:
             self.taken.waiting.append(arrival)
         return held

@@ -49,13 +49,13 @@ def _processor(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     return made
 
 
-def among(db: Connection, query: Any, of: Any, ids: Sequence[str]) -> Any:
+def among(db: Connection, query: Any, of: Any, ids: Sequence[str]) -> Sequence[Any]:
     """Return the rows of a query whose column `of` is one of these ids."""
     if not ids:
         return ()
     if db.dialect.name == "sqlite":
-        return db.execute(_among(query, of, True), {"ids": dumps(ids)})
-    return db.execute(_among(query, of, False), {"ids": list(ids)})
+        return db.execute(_among(query, of, True), {"ids": dumps(ids)}).all()
+    return db.execute(_among(query, of, False), {"ids": list(ids)}).all()
 
 
 @lru_cache(maxsize=50)

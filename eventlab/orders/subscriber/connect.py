@@ -21,12 +21,10 @@ _CLOSE = 5_000  # ms
 _JOIN = 1.0  # seconds
 
 
-def consumer(
-    servers: str | Sequence[str], topics: Sequence[str], **config: Any
-) -> tuple[Any, dict[str, Any]]:
-    """Return a consumer that is connected, and what another client needs to reach the same brokers.
+def consumer(servers: str | Sequence[str], **config: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a consumer that is connected, and what another client needs to reach these brokers.
 
-    KafkaAway when nobody answers; UnknownTopic when there is no such topic.
+    KafkaAway when nobody answers.
     """
     found = addresses(servers)
     address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
@@ -40,25 +38,21 @@ def consumer(
             f"It says: {shown(str(error))}.",
             "Correct them, or leave them out.",
         ) from error
-    try:
-        _check_topics(made, topics)
-    except KafkaError as error:
-        close(made)
-        raise away(found, error) from None
-    except UnknownTopic:
-        close(made)
-        raise
     return made, {"bootstrap_servers": found, **address}
 
 
-def _check_topics(consumer: Any, topics: Sequence[str]) -> None:
-    there = sorted(consumer.topics())
+def subscribe(consumer: Any, topics: Sequence[str], pattern: str | None, listener: Any) -> None:
+    """Subscribe to topics, or to those that match; UnknownTopic when one is not there.
+
+    A first join of kafka-python 3.0.12 that does not know the partitions yet is followed by another
+    one, at once: hence they are asked for when they are subscribed to.
+    """
+    consumer.subscribe(topics, pattern=pattern, listener=listener)
     for topic in topics:
-        if topic not in there:
+        if not consumer.partitions_for_topic(topic):
+            there = sorted(consumer.topics())
             fix = "Create it first: cluster.create_topic(...)."
             raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
-        # A first join of kafka-python 3.0.12 that does not know the partitions yet may never end.
-        consumer.partitions_for_topic(topic)
 
 
 def close(consumer: Any) -> None:
