@@ -15,7 +15,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from sqlalchemy import select
 
-from eventlab import history
+from eventlab import faults, history
 from eventlab.errors import UnknownTopic
 from eventlab.orders import CustomerRegistered, OrderCreated
 from eventlab.orders.handlers import HANDLERS
@@ -252,3 +252,21 @@ def test_an_async_handler_and_one_that_returns_junk(cluster, topic, group, store
     with running(cluster, group, topic, store=store, handler=later):
         wait_for(store, len(events))
     assert_told(store, events)
+
+
+def test_kafka_is_away(cluster, topic, group, store):
+    """No broker can be reached for a while; what comes afterwards is handled as ever."""
+    events = story(30)
+    half = len(events) // 2
+    publish(cluster, topic, events[:half])
+    with running(cluster, group, topic, store=store):
+        wait_for(store, 1)
+        with contextlib.ExitStack() as cuts:
+            for node_id in cluster.brokers:
+                cuts.enter_context(faults.clients_cut(cluster, node_id, refused=True))
+            until = time.monotonic() + 1.5
+            wait_until(lambda: time.monotonic() > until, 10, "Time stands still.")
+        publish(cluster, topic, events[half:])
+        wait_for(store, len(events))
+    assert_told(store, events)
+    assert sum(committed(cluster, group, topic).values()) == len(events)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
-from eventlab.orders import CustomerRegistered, ProductListed, sample_events
+from eventlab.orders import CustomerRegistered, OrderPaid, ProductListed, sample_events
+from eventlab.orders.errors import StepNotAllowed
 from eventlab.orders.fold import apply
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.inbox import Inbox
@@ -21,7 +23,7 @@ from tests.unit.orders.handlers.test_handlers import (
     possible_events,
     some_event,
 )
-from tests.unit.orders.inbox.arrivals import delivered
+from tests.unit.orders.inbox.arrivals import created, delivered
 
 OF_THE_CLOCK = ("processed", "number")
 
@@ -81,3 +83,18 @@ def test_both_ways_end_alike(store, tmp_path, story):
             assert without[0] == without[1], outcomes
             first = last
         assert dump(store) == dump(other)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_only_the_tables_can_refuse(store, known):
+    """Two orders with one payment_id: the batch is handled one by one, and the second is dead."""
+    first = OrderPaid("O-1", "P-1", Decimal("10.00"), "card")
+    second = OrderPaid("O-2", "P-1", Decimal("10.00"), "card")
+    story = delivered(CUSTOMER, created("O-1"), created("O-2"), first, second, created("O-3"))
+    inbox = Inbox(store, "billing")
+    dead = inbox.take(story[:4]).dead if known else []
+    dead += inbox.take(story[4:] if known else story).dead
+    assert [(arrival.record.offset, type(error)) for arrival, error in dead] == [
+        (4, StepNotAllowed)
+    ]
+    assert len(dump(store)["orders"]) == 3
