@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import pandas as pd
 from sqlalchemy import select
 
 from eventlab import history
