@@ -147,19 +147,23 @@ def test_parked_events_come_back_in_their_order(cluster, topic, dlt, store):
 
 def test_letters_are_chosen_by_time_key_and_exception(cluster, topic, dlt, store):
     """Alone and together; a topic that is not there is named."""
-    send(cluster, topic, b"{", key=b"A")
+    cluster.create_topic(dlt, partitions=1, fresh=True)  # with fewer partitions than the topic
+    send(cluster, topic, b"{", key=b"A", partition=2)
+    send(cluster, topic, b"[]", key=None)
     publish(cluster, topic, [paid("O-1")])
     with running(cluster, topic, topic, store=store):
-        is_there(cluster, dlt, 2)
+        is_there(cluster, dlt, 3)
     servers = cluster.bootstrap_servers
     every = replay(servers, dlt)
     first, last = every.time.min(), every.time.max()
     assert replay(servers, dlt, key=b"A").key.tolist() == [b"A"]
-    assert replay(servers, dlt, exception="DecodeError").key.tolist() == [b"A"]
+    assert set(replay(servers, dlt, exception="DecodeError").key) == {b"A", None}
     assert replay(servers, dlt, key="A", exception="StepNotAllowed").empty
-    assert len(replay(servers, dlt, since=first)) == 2
+    assert len(replay(servers, dlt, since=first)) == 3
     assert replay(servers, dlt, until=first).empty
     assert len(replay(servers, dlt, since=last)) >= 1
+    assert len(replay(servers, dlt, exception="DecodeError", dry_run=False)) == 2
+    assert len(records(cluster, topic)) == 5
     with refused(UnknownTopic, "no-such-dlt", within=5):
         replay(servers, "no-such-dlt")
 

@@ -37,7 +37,8 @@ class DeadLetters:
     """Publishes what a subscriber could not handle; opens a producer when there is something.
 
     A dead-letter topic that is not there is made, with as many partitions as the topic: a letter
-    goes into the partition of its record, so that those of a key keep their order.
+    goes into the partition of its record, so that those of a key keep their order. Where a topic
+    has fewer partitions the key decides, which keeps it too.
     """
 
     def __init__(self, address: Mapping[str, Any], group_id: str) -> None:
@@ -94,12 +95,13 @@ class DeadLetters:
             "%s offset %d of %s is dead: %s",
             *(f"{record.topic}-{record.partition}", record.offset, self._group_id, error),
         )
+        topic, part = record.topic + letters.SUFFIX, letters.place(record)[0]
         return self._producer.send(
-            record.topic + letters.SUFFIX,
+            topic,
             key=record.key,
-            value=record.value if whole else None,
+            value=letters.sendable(record.key, record.value if whole else None),
             headers=letters.headers(record, error, self._group_id),
-            partition=letters.place(record)[0],
+            partition=part if part in self._producer.partitions_for(topic) else None,
         )
 
     def _settle(self, arrival: Arrival, error: Exception, future: Any) -> None:

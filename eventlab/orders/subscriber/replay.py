@@ -1,7 +1,7 @@
 """Replaying dead letters: back to the topics that they came from, each of them once.
 
-What was replayed is noted in the dead-letter topic itself: a record without a value whose header
-says the offset of the letter, written in the same transaction as the record that goes back. So a
+What was replayed is noted in the dead-letter topic itself: an empty record whose header says the
+offset of the letter, written in the same transaction as the record that goes back. So a
 replay that is interrupted has sent all or nothing, and none sends a letter that another has sent.
 """
 
@@ -134,9 +134,10 @@ def _send(address: dict[str, Any], topic: str, picked: Collection[Any]) -> None:
         producer.begin_transaction()
         for record in picked:
             home = letters.text(record.headers, letters.TOPIC)
-            producer.send(home, record.value, record.key, headers=letters.replayed(record))
+            value = letters.sendable(record.key, record.value)
+            producer.send(home, value, record.key, headers=letters.replayed(record))
             mark = [(_REPLAYED, _OFFSET.pack(record.offset))]
-            producer.send(topic, None, record.key, headers=mark, partition=record.partition)
+            producer.send(topic, b"", record.key, headers=mark, partition=record.partition)
         producer.commit_transaction()
     finally:
         end(producer, 5.0)
