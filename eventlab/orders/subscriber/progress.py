@@ -73,12 +73,12 @@ class Progress(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """Note that the records of a partition were read up to this one."""
         self._read[part] = last + 1
 
-    def note(self, waiting: Iterable[Arrival]) -> None:
-        """Note that all that was read is done, but for what waits: the offset stays before it."""
+    def note(self, waiting: Iterable[Any]) -> None:
+        """Note that all that was read is done, but for these records: offsets stay before them."""
         done = dict(self._read)
-        for arrival in waiting:
-            part = part_of(arrival)
-            done[part] = min(done[part], arrival.record.offset)
+        for record in waiting:
+            part = TopicPartition(record.topic, record.partition)
+            done[part] = min(done.get(part, record.offset), record.offset)
         self._done = done
 
     def uncommitted(self) -> dict[TopicPartition, int]:

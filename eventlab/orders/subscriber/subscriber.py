@@ -149,7 +149,7 @@ class OrderSubscriber:
             self._waiting = list(filter(self._progress.keeps, kept))
             self._set_due()
         self._waiting += self._reading.arrivals(r for r in records if (r[0], r[1]) in waits)
-        self._progress.note(self._waiting)
+        self._progress.note([*(arrival.record for arrival in self._waiting), *self._late])
         self._flow()
         self._commit()
 
