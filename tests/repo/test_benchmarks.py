@@ -22,6 +22,7 @@ NAMES = [
     "imports",
     "observe",
     "orders_publish",
+    "orders_subscribe",
     "start",
     "volume",
 ]

@@ -80,6 +80,10 @@ BEYOND = {
     "eventlab.orders.publisher": {"kafka", CLUSTER, WAITING},
     "eventlab.orders.outbox": {"sqlalchemy", CLUSTER, WAITING},
     "eventlab.orders.schedule": {WAITING},
+    "eventlab.orders.inbox": {"sqlalchemy"},
+    "eventlab.orders.timers": {"sqlalchemy"},
+    "eventlab.orders.views": {"sqlalchemy", "pandas"},
+    "eventlab.orders.subscriber": {"kafka", "pandas", CLUSTER, WAITING},
     "eventlab.orders.background": {WAITING},
 }
 
@@ -99,10 +103,11 @@ def test_what_an_order_is_needs_nothing_but_python(path):
 
 def test_handlers_and_what_fills_the_outbox_know_no_kafka():
     """An effect and the events that follow from it are written by a program without a client."""
-    parts = inside("eventlab.orders.store", "eventlab.orders.handlers")
+    effects = ("inbox", "timers", "views", "store", "handlers")
+    parts = inside(*(f"eventlab.orders.{name}" for name in effects))
     outbox = inside("eventlab.orders.outbox", "eventlab.orders.outbox.rows")
     for path in [*parts, *(p for p in outbox if p.stem != "relay")]:
-        assert not below(path, "kafka", "eventlab.orders.publisher")
+        assert not below(path, "kafka", "eventlab.orders.publisher", "eventlab.orders.subscriber")
 
 
 @pytest.mark.parametrize("path", inside("eventlab.charts"), ids=name_of)

@@ -40,7 +40,7 @@ from eventlab.orders.handlers.orders import (
 )
 from eventlab.orders.handlers.shipments import handle_shipment_delivered, handle_shipment_sent
 
-Handler = Callable[[Any, Connection], None]
+Handler = Callable[[Any, Connection], Any]
 
 HANDLERS: Mapping[type[Event], Handler] = {
     CustomerRegistered: handle_customer_registered,
@@ -55,13 +55,13 @@ HANDLERS: Mapping[type[Event], Handler] = {
 }
 
 
-def handle(event: Event, db: Connection) -> None:
-    """Let the handler of its type do what an event does.
+def handle(event: Event, db: Connection, handlers: Mapping[type[Event], Handler] = HANDLERS) -> Any:
+    """Let the handler of its type do what an event does; return what it returns.
 
     StepNotAllowed as well when the tables refuse it: a second order of the same id, for one.
     """
     try:
-        HANDLERS[type(event)](event, db)
+        return handlers[type(event)](event, db)
     except IntegrityError as error:
         raise StepNotAllowed(
             f"The tables refuse {type(event).__name__} of {event.key}.",

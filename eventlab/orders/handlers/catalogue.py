@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from eventlab.orders.events import CustomerRegistered, ProductListed
 from eventlab.orders.store.schema import customers, products
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+from eventlab.orders.store.upsert import insert
 
 
 def handle_customer_registered(event: CustomerRegistered, db: Connection) -> None:
     """Write the customer, or how they call themselves now; `since` stays the first time."""
-    row = {"customer_id": event.customer_id, "name": event.name, "country": event.country}
-    _write(db, customers, {**row, "since": event.time}, ("name", "country"))
+    write_customers([event], db)
 
 
 def handle_product_listed(event: ProductListed, db: Connection) -> None:
     """Write the product, or what it costs now; orders keep the price that they were made at."""
-    row = {"product_id": event.product_id, "name": event.name, "category": event.category}
-    changes = ("name", "category", "unit_price_cents")
-    _write(db, products, {**row, "unit_price_cents": event.unit_price}, changes)
+    write_products([event], db)
 
 
-def _write(db: Connection, table: Table, row: dict[str, Any], changes: tuple[str, ...]) -> None:
-    insert = _INSERT[db.dialect.name](table).values(row)
-    changed = {name: insert.excluded[name] for name in changes}
-    db.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changed))
+def write_customers(events: Iterable[CustomerRegistered], db: Connection) -> None:
+    """Write several customers, in the order of their events."""
+    rows = [
+        {"customer_id": e.customer_id, "name": e.name, "country": e.country, "since": e.time}
+        for e in events
+    ]
+    _write(db, customers, rows, ("name", "country"))
+
+
+def write_products(events: Iterable[ProductListed], db: Connection) -> None:
+    """Write several products, in the order of their events."""
+    rows = [
+        {
+            "product_id": e.product_id,
+            "name": e.name,
+            "category": e.category,
+            "unit_price_cents": e.unit_price,
+        }
+        for e in events
+    ]
+    _write(db, products, rows, ("name", "category", "unit_price_cents"))
+
+
+def _write(
+    db: Connection, table: Table, rows: list[dict[str, Any]], changes: tuple[str, ...]
+) -> None:
+    query = insert(db, table)
+    changed = {name: query.excluded[name] for name in changes}
+    db.execute(query.on_conflict_do_update(index_elements=table.primary_key, set_=changed), rows)

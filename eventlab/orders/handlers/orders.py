@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -28,11 +29,7 @@ def handle_order_created(event: OrderCreated, db: Connection) -> None:
     NotYet when the customer is not there: their registration is in another partition.
     """
     if db.execute(_CUSTOMER, {"of": event.customer_id}).one_or_none() is None:
-        raise NotYet(
-            f"{event.order_id} is of a customer who is not known yet.",
-            f"It says {event.customer_id}.",
-            "Try again later, or register the customer.",
-        )
+        raise not_known(event)
     order = Order(
         *(event.order_id, event.customer_id, event.time),
         *(OrderStatus.CREATED, event.items, event.currency),
@@ -55,6 +52,24 @@ def handle_order_created(event: OrderCreated, db: Connection) -> None:
         for line, item in enumerate(order.items, 1)
     ]
     db.execute(order_items.insert(), lines)
+
+
+def not_known(event: OrderCreated) -> NotYet:
+    """Return the error for an order of somebody who has not signed up yet."""
+    return NotYet(
+        f"{event.order_id} is of a customer who is not known yet.",
+        f"It says {event.customer_id}.",
+        "Try again later, or register the customer.",
+    )
+
+
+def check_amount(
+    event: PaymentFailed | OrderPaid | OrderRefunded, total: Decimal, currency: str
+) -> None:
+    """Refuse a payment that is not what the order costs."""
+    if (event.amount, event.currency) != (total, currency):
+        owed = f"The order costs {total} {currency}."
+        raise wrong("amount", f"{event.amount} {event.currency}", owed)
 
 
 def handle_payment_failed(event: PaymentFailed, db: Connection) -> None:
@@ -86,9 +101,7 @@ def _note(
     status: PaymentStatus,
     order: Any,
 ) -> None:
-    if (event.amount, event.currency) != (order.total_cents, order.currency):
-        owed = f"The order costs {order.total_cents} {order.currency}."
-        raise wrong("amount", f"{event.amount} {event.currency}", owed)
+    check_amount(event, order.total_cents, order.currency)
     row: dict[str, Any] = {
         "payment_id": event.payment_id,
         "order_id": event.order_id,

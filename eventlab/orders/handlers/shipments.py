@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from eventlab.orders.domain import OrderStatus
-from eventlab.orders.errors import StepNotAllowed
+from eventlab.orders.errors import EventValidationError, StepNotAllowed
 from eventlab.orders.events import ShipmentDelivered, ShipmentSent
 from eventlab.orders.handlers.steps import locked, move, not_now
 from eventlab.orders.store.schema import order_items, orders, shipments, shipped_items
@@ -54,7 +54,7 @@ def handle_shipment_sent(event: ShipmentSent, db: Connection) -> None:
     if order.status not in (OrderStatus.PAID, OrderStatus.PARTLY_SHIPPED):
         raise not_now(event, order.status)
     if min(left.values()) < 0:
-        raise wrong("items", event.items, f"{event.order_id} has less, or it was sent before.")
+        raise too_many(event)
     row = {"shipment_id": event.shipment_id, "order_id": event.order_id, "carrier": event.carrier}
     db.execute(shipments.insert(), {**row, "shipped": event.time, "delivered": None})
     db.execute(shipped_items.insert(), _rows(event))
@@ -70,15 +70,25 @@ def handle_shipment_delivered(event: ShipmentDelivered, db: Connection) -> None:
     order = locked(db, event)
     about = {"of": event.order_id, "at": event.time}
     if not db.execute(_ARRIVED, {**about, "parcel": event.shipment_id}).rowcount:
-        raise StepNotAllowed(
-            "ShipmentDelivered cannot follow here.",
-            f"Shipment {event.shipment_id} of {event.order_id} is not on the road.",
-            "Handle its ShipmentSent first; it arrives once.",
-        )
+        raise not_on_the_road(event)
     if order.status == OrderStatus.SHIPPED and not db.scalar(_ON_THE_ROAD, about):
         move(db, event, OrderStatus.DELIVERED)
     else:
         db.execute(_CHANGED, about)
+
+
+def too_many(event: ShipmentSent) -> EventValidationError:
+    """Return the error for a parcel with more than is left to send."""
+    return wrong("items", event.items, f"{event.order_id} has less, or it was sent before.")
+
+
+def not_on_the_road(event: ShipmentDelivered) -> StepNotAllowed:
+    """Return the error for the arrival of a parcel that never left, or arrived before."""
+    return StepNotAllowed(
+        "ShipmentDelivered cannot follow here.",
+        f"Shipment {event.shipment_id} of {event.order_id} is not on the road.",
+        "Handle its ShipmentSent first; it arrives once.",
+    )
 
 
 def _counts(db: Connection, query: Select[Any], event: ShipmentSent) -> dict[str, int]:

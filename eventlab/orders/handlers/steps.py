@@ -30,11 +30,7 @@ def locked(db: Connection, event: Any) -> Any:
     """
     row = db.execute(_LOOKED_UP, {"of": event.order_id}).one_or_none()
     if row is None:
-        raise StepNotAllowed(
-            f"{type(event).__name__} cannot follow here.",
-            f"There is no order {event.order_id}.",
-            "Handle its OrderCreated first.",
-        )
+        raise no_order(event)
     return row
 
 
@@ -48,6 +44,15 @@ def move(db: Connection, event: Any, status: OrderStatus) -> Any:
         raise not_now(event, row.status)
     db.execute(_MOVED, {"of": event.order_id, "to": status, "at": event.time})
     return row
+
+
+def no_order(event: Any) -> StepNotAllowed:
+    """Return the error for an event of an order that is not there."""
+    return StepNotAllowed(
+        f"{type(event).__name__} cannot follow here.",
+        f"There is no order {event.order_id}.",
+        "Handle its OrderCreated first.",
+    )
 
 
 def not_now(event: Any, status: str) -> StepNotAllowed:

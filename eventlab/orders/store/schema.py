@@ -2,7 +2,8 @@
 
 `orders`, `order_items`, `payments`, `shipments` and `shipped_items` are the read model: they can be
 made anew from the topic. `processed_events` has the ids of the events whose effects are in the
-tables, written in the same transaction. `outbox` has events that are not in Kafka yet.
+tables, written in the same transaction. `outbox` has events that are not in Kafka yet, the rest is
+what a subscriber has to remember.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 from sqlalchemy.types import BigInteger
 
@@ -125,12 +127,42 @@ processed_events = Table(
     "processed_events",
     METADATA,
     Column("subscriber", String(255), primary_key=True),
-    Column("event_id", String(255), primary_key=True),
+    Column("event_id", String(300), primary_key=True),  # with its source: see `inbox`
     Column("checksum", BigInteger, nullable=False),
     Column("topic", String(249), nullable=False),  # Kafka's longest name of a topic
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("processed", Utc, nullable=False),
+)
+
+# The largest time of an event that is in the tables: what timers go by, so that they do not depend
+# on when the events are read.
+stream_time = Table(
+    "stream_time",
+    METADATA,
+    Column("subscriber", String(255), primary_key=True),
+    Column("time", Utc, nullable=False),
+)
+
+# Events that are in a dead-letter topic, and whose key waits for them; by the place in the log
+# where they first were.
+parked_events = Table(
+    "parked_events",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True),  # in their order
+    Column("subscriber", String(255), nullable=False),
+    Column("topic", String(249), nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    UniqueConstraint("subscriber", "topic", "partition", "offset"),
+)
+
+# Orders whose cancellation was sent and has not come back yet: it is sent once.
+cancellations = Table(
+    "cancellations",
+    METADATA,
+    Column("order_id", ForeignKey("orders.order_id"), primary_key=True),
 )
 
 outbox = Table(

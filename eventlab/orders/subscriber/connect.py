@@ -1,0 +1,80 @@
+"""The consumer of a subscriber: made, asked and ended in bounded time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import MemberState
+
+from eventlab.cluster.clients import connected
+from eventlab.errors import InvalidSetting, UnknownTopic, instead, shown
+from eventlab.orders.publisher.connect import addresses, away
+
+log = logging.getLogger(__name__)
+
+_SECURITY = ("security_", "sasl_", "ssl_")
+_CLOSE = 5_000  # ms
+_JOIN = 1.0  # seconds
+
+
+def consumer(servers: str | Sequence[str], **config: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a consumer that is connected, and what another client needs to reach these brokers.
+
+    KafkaAway when nobody answers.
+    """
+    found = addresses(servers)
+    address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
+    try:
+        made = connected(KafkaConsumer, bootstrap_servers=found, enable_auto_commit=False, **config)
+    except KafkaTimeoutError as error:
+        raise away(found, error) from None
+    except (KafkaError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+        raise InvalidSetting(
+            "kafka-python refuses these settings.",
+            f"It says: {shown(str(error))}.",
+            "Correct them, or leave them out.",
+        ) from error
+    return made, {"bootstrap_servers": found, **address}
+
+
+def subscribe(consumer: Any, topics: Sequence[str], pattern: str | None, listener: Any) -> None:
+    """Subscribe to topics, or to those that match; UnknownTopic when one is not there.
+
+    A first join of kafka-python 3.0.12 that does not know the partitions yet is followed by another
+    one, at once: hence they are asked for when they are subscribed to.
+    """
+    consumer.subscribe(topics, pattern=pattern, listener=listener)
+    for topic in topics:
+        if not consumer.partitions_for_topic(topic):
+            there = sorted(consumer.topics())
+            fix = "Create it first: cluster.create_topic(...)."
+            raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
+
+
+def close(consumer: Any) -> None:
+    """Leave the group and end the consumer; without an answer its thread and sockets end too."""
+    try:
+        consumer.close(autocommit=False, timeout_ms=_CLOSE)
+    except KafkaError as error:
+        log.info("The consumer could not say goodbye: %s", error)
+        consumer._client.close()
+
+
+def poll(consumer: Any, timeout: float) -> dict[Any, list[Any]]:
+    """Return what came within so many seconds, longer while the group gives out partitions.
+
+    A poll of kafka-python 3.0.12 that ends between JoinGroup and SyncGroup forgets to finish: the
+    consumer believes that it need not join, sends no heartbeats, and gets nothing ever again.
+    """
+    coordinator = consumer._coordinator
+    joins = coordinator.state is not MemberState.STABLE or coordinator.need_rejoin()
+    polled: dict[Any, list[Any]] = consumer.poll(
+        timeout_ms=max(timeout, _JOIN) * 1000 if joins else timeout * 1000
+    )
+    if coordinator.state is MemberState.REBALANCING and not coordinator.need_rejoin():
+        coordinator.request_rejoin()
+    return polled

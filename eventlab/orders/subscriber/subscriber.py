@@ -1,0 +1,211 @@
+"""The subscriber: polls, lets a batch be handled, commits; and stays in its group meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
+from datetime import datetime
+from typing import Any
+
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    RetriableError,
+    UnknownMemberIdError,
+)
+
+from eventlab.orders.events import Event
+from eventlab.orders.handlers import HANDLERS
+from eventlab.orders.inbox import Arrival, Taken
+from eventlab.orders.store import Store
+from eventlab.orders.subscriber import arguments, begin, connect, interrupts
+from eventlab.orders.subscriber.dead_letters import DeadLetters
+from eventlab.orders.subscriber.progress import Progress, part_of
+from eventlab.orders.subscriber.reading import Reading
+from eventlab.orders.subscriber.worker import Worker
+from eventlab.waiting import seconds
+
+log = logging.getLogger(__name__)
+
+_POLL = 0.2  # seconds: how late a wish to end may be heard
+_COMMIT = 5.0
+_LONGEST = 5.0  # seconds between two tries
+_PASSING: tuple[type[KafkaError], ...] = (
+    *(RetriableError, CommitFailedError, RebalanceInProgressError),
+    *(IllegalGenerationError, UnknownMemberIdError),
+)
+
+
+class OrderSubscriber:
+    """A member of a consumer group that handles events of the shop.
+
+    With a `store` each event has its effect there once, by the package's handlers, or by `handler`:
+    one function (event, db) for all events, or a registry of them by type; what is not in it is
+    skipped. Without a store a handler is called as (event), and may be called again for an event.
+    `topics` is a name or a list, or `pattern` a regular expression. `types` and `where(event)` say
+    which events are wanted. `start` is where a group without commits begins: "earliest", "latest"
+    or a time. What fails is tried `tries` times, after `backoff` seconds and then twice as long up
+    to 5 s; a DomainError is not. Dead letters go to `<topic>-dlt`; `park` sends those behind them
+    there too. `timer(db)` is called in each transaction. Other settings are KafkaConsumer's.
+
+    InvalidSetting, UnknownTopic, KafkaAway: nothing was opened. `consumer` is the KafkaConsumer.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str | Sequence[str],
+        group_id: str,
+        topics: str | Sequence[str] = "orders",
+        *,
+        pattern: str | None = None,
+        store: Store | None = None,
+        handler: Callable[..., Any] | Mapping[type[Event], Callable[..., Any]] | None = None,
+        types: Sequence[type[Event]] | None = None,
+        where: Callable[[Event], object] | None = None,
+        start: str | datetime = "earliest",
+        tries: int = 6,
+        backoff: float = 0.2,
+        park: bool = False,
+        timer: Callable[[Any], object] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.group_id = arguments.group(group_id)
+        names, expression = arguments.topics(topics, pattern)
+        given = HANDLERS if handler is None and store else handler
+        handlers = arguments.handlers(given, 2 if store else 1)
+        self._reading = Reading(handlers, arguments.types(types), arguments.predicate(where))
+        reset, self._since = arguments.start(start)
+        self._backoff = seconds("backoff", backoff)
+        config = arguments.settings(settings)
+        more: dict[str, Any] = {"tries": arguments.tries(tries), "park": park, "timer": timer}
+        self._worker = Worker(self.group_id, self._reading, store, handlers, **more)
+        self.consumer, address = connect.consumer(
+            bootstrap_servers, group_id=self.group_id, auto_offset_reset=reset, **config
+        )
+        self._progress = Progress(self.consumer)
+        try:
+            connect.subscribe(self.consumer, names, expression, self._progress)
+        except BaseException:
+            connect.close(self.consumer)
+            raise
+        self._worker.begin(DeadLetters(address, self.group_id), self._progress.wants)
+        self._waiting: list[Arrival] = []
+        self._late: list[Any] = []  # records that came while others were handled
+        self._due = 0.0
+        self._stopping = threading.Event()
+        self._patience = min(1.0, self.consumer.config["max_poll_interval_ms"] / 4_000)
+        self._closed = False
+
+    def run(self, stop: Callable[[], object] = lambda: False) -> None:
+        """Handle events until `stop()` is true, or somebody calls `self.stop()`.
+
+        In the main thread Ctrl-C and SIGTERM do so too; the batch that is being handled is
+        finished and committed, and a second signal does what it always does.
+        """
+        with interrupts.heard(self.stop):
+            while not (self._stopping.is_set() or stop()):
+                self._round()
+        self._stopping.clear()
+
+    def stop(self) -> None:
+        """End `run` after the batch that is being handled; any thread may call it."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Commit what is done, leave the group, end all threads and connections."""
+        if self._closed:
+            return
+        self._closed = True
+        self._worker.close()
+        self._commit()
+        connect.close(self.consumer)
+
+    def __enter__(self) -> OrderSubscriber:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{topic}-{number}" for topic, number in sorted(self._progress.owned))
+        return f"<OrderSubscriber {self.group_id} · {parts or 'no partitions'}>"
+
+    def _round(self) -> None:
+        """Poll, handle what came and what is due, commit."""
+        records = self._poll(_POLL)
+        self._waiting = list(filter(self._progress.keeps, self._waiting))
+        due = time.monotonic() >= self._due
+        waits = set() if due else {part_of(arrival) for arrival in self._waiting}
+        new = [record for record in records if (record[0], record[1]) not in waits]
+        again = self._waiting if due else []
+        if new or again:
+            taken = self._handled(again, new)
+            kept = [*([] if due else self._waiting), *taken.waiting]
+            self._waiting = list(filter(self._progress.keeps, kept))
+            self._set_due()
+        self._waiting += self._reading.arrivals(r for r in records if (r[0], r[1]) in waits)
+        self._progress.note([*(arrival.record for arrival in self._waiting), *self._late])
+        self._flow()
+        self._commit()
+
+    def _poll(self, timeout: float) -> list[Any]:
+        """Return what came; what passes by itself, as a broker that is away, is waited out."""
+        records, self._late = self._late, []
+        try:
+            polled = connect.poll(self.consumer, 0.0 if records else timeout)
+        except _PASSING as error:
+            log.info("%s polls in vain: %s", self.group_id, error)
+            self._stopping.wait(timeout)
+            return records
+        elsewhere = self._begin(polled)
+        for part, found in polled.items():
+            if part not in elsewhere:
+                self._progress.read(part, found[-1].offset)
+                records += found
+        return records
+
+    def _begin(self, polled: Mapping[Any, Any]) -> set[Any]:
+        """Begin new partitions at the time that was asked for; return those that are not read."""
+        new = self._progress.new & self._progress.owned
+        if not (new and self._since):
+            return set()
+        try:
+            began = begin.at(self.consumer, new, self._since)
+        except _PASSING as error:  # another time; what came of them is read again then
+            log.info("%s cannot begin at %s yet: %s", self.group_id, self._since, error)
+            for part in new & polled.keys():
+                self.consumer.seek(part, polled[part][0].offset)
+            return new
+        self._progress.new -= new
+        return began
+
+    def _handled(self, again: Sequence[Arrival], records: Sequence[Any]) -> Taken:
+        """Let a batch be handled; while that takes long, stay in the group and take no more."""
+        future = self._worker.submit(again, records)
+        while not wait([future], timeout=self._patience).done:
+            self.consumer.pause(*self.consumer.assignment())
+            self._late = self._poll(_POLL)
+        return future.result()
+
+    def _set_due(self) -> None:
+        tries = min((arrival.tries for arrival in self._waiting if arrival.tries), default=1)
+        longer = self._backoff * 2.0 ** min((self._worker.away or tries) - 1, 20)
+        self._due = time.monotonic() + min(longer, _LONGEST)
+
+    def _flow(self) -> None:
+        """Read no further where something waits: what comes behind it would have to wait too."""
+        waits = {part_of(arrival) for arrival in self._waiting} & self.consumer.assignment()
+        paused = self.consumer.paused()
+        self.consumer.pause(*waits - paused)
+        self.consumer.resume(*paused - waits)
+
+    def _commit(self) -> None:
+        try:
+            self._progress.commit(_COMMIT)
+        except KafkaError as error:  # others have the partitions, or Kafka is away: it is known
+            log.info("%s could not commit: %s", self.group_id, error)

@@ -1,0 +1,72 @@
+"""SIGKILL at any point of a subscriber's life: every effect exactly once, judged with SQL (I10).
+
+KILLS=200 kills it so often; a few are enough to see that it works at all.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pandas as pd
+from sqlalchemy import select
+
+from eventlab import history
+from eventlab.matrix import journal
+from eventlab.orders.store import Store
+from eventlab.orders.store.schema import processed_events
+from eventlab.waiting import wait_until
+from tests.live import killed
+from tests.live.subscribed import assert_told, committed, handled, publish, story, wait_for
+from tests.unit.orders.databases import postgresql, url  # noqa: F401 (fixtures)
+
+KILLS = int(os.environ.get("KILLS", "10"))
+SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
+
+
+def wait_to_kill(chosen, store):
+    """Return at some point: while it begins, or when it has handled a few more."""
+    moment = time.monotonic() + (chosen.uniform(0, 1.5) if chosen.random() < 0.3 else 60)
+    enough = handled(store) + chosen.randrange(1, 60)
+    late = lambda: time.monotonic() > moment  # noqa: E731
+    wait_until(lambda: late() or handled(store) >= enough, 50, lambda: f"{handled(store)} only.")
+    soon = time.monotonic() + chosen.uniform(0, 0.02)
+    wait_until(lambda: time.monotonic() > soon, 10, "Time stands still.", every=0.001)
+
+
+def test_every_effect_is_there_once_however_often_it_is_killed(cluster, topic, url, tmp_path):  # noqa: F811
+    """In a transaction, before and after a commit, while it joins: the next one goes on."""
+    chosen, run = random.Random(SEED), history.record(topic, cluster)
+    events = story(30 * KILLS)
+    publish(cluster, topic, events, run=run)
+    kills = []
+    with Store(url) as store:
+        for number in range(KILLS):
+            life = begin(cluster, topic, url, tmp_path, number)
+            wait_to_kill(chosen, store)
+            assert life.is_alive(), f"it ended by itself, SEED={SEED}"
+            kills.append((pd.Timestamp.now("UTC"), pd.NaT, "killed", f"life-{number:03}"))
+            life.kill()
+            life.join(10)
+        assert handled(store) < len(events)
+        last = begin(cluster, topic, url, tmp_path, KILLS)
+        wait_for(store, len(events), within=120)
+        last.terminate()
+        last.join(20)
+        assert last.exitcode == 0
+        assert_told(store, events)
+        table = processed_events.c
+        effects = store.read(select(table.topic, table.partition, table.offset))
+    for path in sorted(tmp_path.glob("life-*.jsonl")):
+        journal.replay(path, run)
+    run.faults(pd.DataFrame(kills, columns=["start", "end", "fault", "target"]))
+    verdict = run.verify(effects=effects)
+    assert verdict.valid, f"SEED={SEED} {verdict}"
+    assert sum(committed(cluster, topic, topic).values()) == len(events)
+
+
+def begin(cluster, topic, url, folder, number):  # noqa: F811
+    """Start a subscriber."""
+    path = folder / f"life-{number:03}.jsonl"
+    return killed.start(cluster.bootstrap_servers, topic, str(url), str(path))
