@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds that a locked or silent database is waited for
 _POSTGRESQL = "postgresql+psycopg"
+_READS: dict[str, dict[str, Any]] = {  # PostgreSQL by itself takes a new moment for each query
+    "sqlite": {"reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 class Store:
@@ -63,11 +67,17 @@ class Store:
                 raise
             raise _mismatch(self.url, f"It says: {_said(error)}") from error
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that only reads, all of it at one moment; it waits for no writer."""
+        with self._begun(self._engine.execution_options(**_READS[self._engine.name])) as db:
+            yield db
+
     def read(self, query: Executable) -> pd.DataFrame:
         """Return what a query gives, a column for each of its columns."""
         import pandas as pd
 
-        with self._begun(self._engine.execution_options(reads=True)) as db:
+        with self.reading() as db:
             result = db.execute(query)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
 

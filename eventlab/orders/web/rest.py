@@ -1,0 +1,141 @@
+"""The REST way in: a command is a POST, answered 202 with where its effect can be seen.
+
+What a body may be is said by the kinds of the command, once for the check and for OpenAPI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
+from fastapi.security import HTTPBearer
+from starlette.responses import JSONResponse, Response
+
+from eventlab.orders import wire
+from eventlab.orders.domain import OrderStatus
+from eventlab.orders.values import ID
+from eventlab.orders.web import commands, problems, views
+from eventlab.orders.web.desk import Desk
+
+_ID = f"^{ID.pattern}$"
+_TOKEN = Depends(HTTPBearer(auto_error=False))  # for OpenAPI; the guard looks at it
+
+OrderId = Annotated[str, Path(pattern=_ID, description="The unique id of the order.")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r'^("[!#-\[\]-~]{1,200}"|[!#-+\--\[\]-~]{1,200})$',
+        description="With the same key the same request happens once, for a day "
+        "(draft-ietf-httpapi-idempotency-key-header).",
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=100)]
+After = Annotated[str | None, Query(pattern=_ID, description="The last id of the page before.")]
+Customer = Annotated[str | None, Query(pattern=_ID)]
+
+STEPS: dict[str, Any] = {
+    "payments": commands.PayOrder,
+    "shipments": commands.ShipOrder,
+    "deliveries": commands.DeliverShipment,
+    "cancellation": commands.CancelOrder,
+    "refund": commands.RefundOrder,
+}
+
+
+def add_routes(app: FastAPI, desk: Desk) -> None:
+    """Add all of `/orders` and `/products` to an application."""
+    router = APIRouter(dependencies=[_TOKEN], responses=_responses(400, 401, 403, 408, 421, 422))
+    _add_create(router, desk)
+    for name, kind in STEPS.items():
+        _add_step(router, desk, name, kind)
+    _add_reads(router, desk)
+    app.include_router(router)
+
+
+def _add_create(router: APIRouter, desk: Desk) -> None:
+    async def create(request: Request, key: Key = None) -> Response:
+        command = await _command(request, commands.CreateOrder)
+        return _accepted(await desk.accept(command, commands.new_id("O"), new=True, key=_bare(key)))
+
+    router.add_api_route("/orders", create, **_told("create_order", commands.CreateOrder))
+
+
+def _add_step(router: APIRouter, desk: Desk, name: str, kind: Any) -> None:
+    async def step(request: Request, order_id: OrderId, key: Key = None) -> Response:
+        command = await _command(request, kind)
+        return _accepted(await desk.accept(command, order_id, key=_bare(key)))
+
+    told = _told(name, kind)
+    told["responses"] |= _responses(404)
+    router.add_api_route(f"/orders/{{order_id}}/{name}", step, **told)
+
+
+def _add_reads(router: APIRouter, desk: Desk) -> None:
+    @router.get("/orders/{order_id}", responses=_read(views.SALE) | _responses(404))
+    async def read_order(order_id: OrderId) -> Response:
+        """Return an order as the tables have it, with its payments and shipments."""
+        return JSONResponse(await desk.run(views.order, desk.store, order_id))
+
+    @router.get("/orders", responses=_read(views.ORDERS))
+    async def list_orders(
+        limit: Limit = 20,
+        after: After = None,
+        customer_id: Customer = None,
+        status: OrderStatus | None = None,
+    ) -> Response:
+        """Return a page of orders by their ids; `next` is the `after` of the next one."""
+        asked = (desk.store, limit, after, customer_id, status)
+        return JSONResponse(await desk.run(views.orders_page, *asked))
+
+    @router.get("/products", responses=_read(views.PRODUCTS))
+    async def list_products(limit: Limit = 100, after: After = None) -> Response:
+        """Return a page of the catalogue by product ids, with the prices of now."""
+        return JSONResponse(await desk.run(views.products_page, desk.store, limit, after))
+
+
+async def _command(request: Request, kind: Callable[..., Any]) -> Any:
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content != "application/json":
+        raise problems.Problem(415, "Send application/json.", {"Accept": "application/json"})
+    return commands.command_of(kind, wire.loads(await request.body()))
+
+
+def _bare(key: str | None) -> str:
+    return (key or "").strip('"')
+
+
+def _accepted(event: Any) -> Response:
+    told = {"event_id": event.event_id, "order_id": event.key, "type": event.type}
+    return JSONResponse(told, 202, headers={"Location": f"/orders/{event.key}"})
+
+
+def _told(name: str, kind: Any) -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": commands.schema_of(kind)}}}
+    accepted = _read(views.ACCEPTED, 202, "It will happen; the order is at Location soon.")
+    location = {"description": "Where the order is.", "schema": {"type": "string"}}
+    accepted[202]["headers"] = {"Location": location}
+    return {
+        "methods": ["POST"],
+        "status_code": 202,
+        "name": name,
+        "summary": (kind.__doc__ or "").strip(),
+        "responses": accepted | _responses(409, 413, 415),
+        "openapi_extra": {"requestBody": body},
+    }
+
+
+def _read(schema: Any, status: int = 200, words: str = "Here it is.") -> dict[int | str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": words, "content": content}}
+
+
+def _responses(*statuses: int) -> dict[int | str, Any]:
+    content = {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}
+    return {
+        status: {"description": problems.Problem(status).status.phrase, "content": content}
+        for status in (*statuses, 429, 500, 503)
+    }
+
+
