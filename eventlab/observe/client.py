@@ -17,11 +17,11 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.future import Future
-from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from eventlab.cluster import ready
+from eventlab.cluster.clients import connected
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import InvalidSetting, shown
 from eventlab.observe import messages
@@ -152,26 +152,16 @@ class Client:
     ) -> KafkaConsumer:
         """Return a KafkaConsumer of no group, led to these brokers; the caller closes it."""
         brokers = map(self._manager.cluster.broker_metadata, nodes)
-        made: list[KafkaNetClient] = []
-
-        def client(**config: Any) -> KafkaNetClient:
-            made.append(KafkaNetClient(**config))
-            return made[0]
-
-        try:
-            return KafkaConsumer(
-                bootstrap_servers=[f"{broker.host}:{broker.port}" for broker in brokers],
-                client_id="eventlab-observe",
-                bootstrap_timeout_ms=int(deadline.left * 1000),
-                reconnect_backoff_max_ms=500,
-                auto_offset_reset="none",
-                max_poll_records=1000,
-                kafka_client=client,
-                **config,
-            )
-        except KafkaError:  # its thread would stay (seen with kafka-python 3.0.12)
-            made[0].close()
-            raise
+        return connected(
+            KafkaConsumer,
+            bootstrap_servers=[f"{broker.host}:{broker.port}" for broker in brokers],
+            client_id="eventlab-observe",
+            bootstrap_timeout_ms=int(deadline.left * 1000),
+            reconnect_backoff_max_ms=500,
+            auto_offset_reset="none",
+            max_poll_records=1000,
+            **config,
+        )
 
 
 @contextmanager

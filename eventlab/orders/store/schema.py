@@ -9,6 +9,7 @@ which event was made of a request with an Idempotency-Key.
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -138,8 +139,9 @@ outbox = Table(
     METADATA,
     Column("position", _SERIAL, primary_key=True, autoincrement=True),
     Column("topic", String(249), nullable=False),
-    Column("key", LargeBinary),
+    Column("key", LargeBinary, nullable=False),
     Column("value", LargeBinary, nullable=False),
+    Column("headers", JSON, nullable=False),  # [[name, text], ...]: those of an event are UTF-8
     Column("created", Utc, nullable=False),
 )
 

@@ -1,0 +1,130 @@
+"""What became of one event: where it is in Kafka, or why it is not known to be there."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kafka.errors import (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
+
+from eventlab.errors import EventlabError, UnknownTopic
+from eventlab.orders.events import Event
+from eventlab.orders.publisher.errors import EventTooLarge, NotDelivered
+from eventlab.waiting import Deadline, seconds
+
+AGAIN = "Publish it again with the same id: subscribers drop what they have seen."
+
+
+class Place(NamedTuple):
+    """Where an event is: for good, since Kafka never moves a record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Delivery:
+    """An event on its way to Kafka, or there.
+
+        delivery = publisher.publish(event)
+        delivery.get(timeout=10)                  # Place(topic='orders', partition=1, offset=4711)
+
+    `event` is the event; `topic` is where it goes.
+    """
+
+    __slots__ = ("_future", "_told", "event", "topic")
+
+    def __init__(self, event: Event, topic: str, future: Any) -> None:
+        self.event = event
+        self.topic = topic
+        self._future = future
+        self._told = False  # that it failed
+
+    @property
+    def done(self) -> bool:
+        """Whether it is known what became of it, good or bad."""
+        return bool(self._future.is_done)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it will never be acknowledged; `get` tells why."""
+        return self.done and self._future.exception is not None
+
+    def get(self, timeout: float = 30.0) -> Place:
+        """Return the place of the event once all replicas in sync have it.
+
+        NotDelivered when that is not known after so many seconds, or will never be; UnknownTopic
+        when its topic was deleted meanwhile; EventTooLarge when the topic takes no such record.
+        """
+        if not self._settled(Deadline(seconds("timeout", timeout)).left):
+            raise NotDelivered(
+                f"{named(self.event)} is not acknowledged yet.",
+                f"It was awaited for {timeout:g} s, and is still on its way to {self.topic!r}.",
+                f"Wait for longer, or see why Kafka does not answer. {AGAIN}",
+                events=[self.event],
+            )
+        error = self._error()
+        if error is not None:
+            self._told = True
+            raise error
+        told = self._future.value
+        return Place(told.topic, told.partition, told.offset)
+
+    def _settled(self, left: float) -> bool:
+        """Wait until it is known what became of the event; say whether it is."""
+        if not self._future.is_done:
+            try:
+                self._future.get(left)
+            except Exception:  # that it is not known yet, or that it failed
+                return bool(self._future.is_done)
+        return True
+
+    def _error(self) -> EventlabError | None:
+        """Return why the event, which is settled, was not delivered."""
+        error = self._future.exception
+        if error is None:
+            return None
+        if isinstance(error, UnknownTopicOrPartitionError | InvalidTopicError):
+            what, fix = f"Topic {self.topic!r} does not exist any more.", "Create it again."
+            return UnknownTopic(what, f"{named(self.event)} was on its way to it.", fix)
+        if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            return too_large(self.event, self.topic, sum(self._future.args[3:]))
+        return NotDelivered(
+            f"{named(self.event)} was not acknowledged.",
+            f"Kafka's client says {type(error).__name__}: {_short(error)}.",
+            AGAIN,
+            events=[self.event],
+        )
+
+    def __repr__(self) -> str:
+        if not self.done:
+            state = "on its way"
+        elif self._future.exception is None:
+            state = "partition {0.partition} · offset {0.offset}".format(self._future.value)
+        else:
+            state = f"failed: {type(self._future.exception).__name__}"
+        return f"<Delivery {named(self.event)} · {self.topic} · {state}>"
+
+
+def too_large(event: Event, topic: str, size: int, most: int | None = None) -> EventTooLarge:
+    """Return that a record has more bytes than it may have."""
+    limit = "more than max.message.bytes of the topic" if most is None else f"more than {most:,}"
+    return EventTooLarge(
+        f"{named(event)} is too large for topic {topic!r}.",
+        f"Its record has {size:,} bytes, {limit}.",
+        "Send less, or an id where the rest can be had.",
+    )
+
+
+def named(event: Event) -> str:
+    """Return an event as messages name it."""
+    return f"{type(event).__name__} of {event.key}"
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()).removeprefix(f"{type(error).__name__}: ").rstrip(".")
+    return text[:200] or "nothing more"
