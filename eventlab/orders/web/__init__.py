@@ -3,13 +3,13 @@
     from eventlab.orders.store import Store
     from eventlab.orders.web import OrderApi, serve
 
-    api = OrderApi(Store("shop.db"), publisher, bootstrap_servers=cluster.bootstrap_servers)
+    api = OrderApi(Store("shop.db"), cluster.bootstrap_servers)
     with serve(api) as server:                 # on 127.0.0.1, on a free port
         print(server.link())                   # open it in a browser
         ...                                    # or POST to server.url with the token in a header
 
 The map: `commands` (what one may ask, and the event that it makes), `requests` (idempotency keys),
-`intake` (to Kafka directly or by the outbox), `views` (what is read); `rest`, `sockets`, `feed`,
+`intake` (to Kafka by the outbox, or `direct`), `views` (what is read); `rest`, `sockets`, `feed`,
 `page` and `api` put it on the web; `access`, `limits` and `guard` keep out what has no place there;
 `server` runs it. Only these modules know FastAPI and Socket.IO.
 """

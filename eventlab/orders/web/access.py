@@ -1,4 +1,4 @@
-"""Who may come in: a token for each start, a code to bring a browser in, and the names of this host.
+"""Who may come in: a token for each start, a code that brings a browser in, names of this host.
 
 The token is for the header `Authorization: Bearer ...` and the `auth` of Socket.IO's handshake. It
 is in a file of mode 0600, and never in an address, in a log or in the repr of anything.

@@ -13,20 +13,21 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from eventlab.errors import EventlabError, InvalidSetting, shown
-from eventlab.orders import wire
 from eventlab.orders.store import Store
 from eventlab.orders.web import page, problems
 from eventlab.orders.web.access import Access
 from eventlab.orders.web.desk import Desk
+from eventlab.orders.web.direct import Direct
 from eventlab.orders.web.feed import Feed
 from eventlab.orders.web.guard import Guard
-from eventlab.orders.web.intake import Intake, Publisher
+from eventlab.orders.web.intake import Intake
 from eventlab.orders.web.limits import Buckets
 from eventlab.orders.web.metrics import TEXT, Metrics
 from eventlab.orders.web.problems import Problem
-from eventlab.orders.web.rest import add_routes
+from eventlab.orders.web.rest import add_routes, fields_of
 from eventlab.orders.web.sockets import Sockets
 
 RATE = 50.0  # requests of one client in a second
@@ -35,17 +36,18 @@ RATE = 50.0  # requests of one client in a second
 class OrderApi:
     """An ASGI application; `serve` runs it, tests call it.
 
-    With a publisher a command is answered when Kafka has acknowledged its event; without one, when
-    it is in the outbox of the store, from where a relay publishes. With `bootstrap_servers` clients
-    are told of later events. The store and the publisher stay the caller's, who closes them.
+    A command is answered when Kafka has acknowledged its event; with `outbox=True`, when it is in
+    the outbox of the store, from where a relay publishes. Without `bootstrap_servers` there is the
+    outbox alone, and nobody is told of later events. `rate` is how many requests a second one
+    client may make. The store stays the caller's, who closes it.
     """
 
     def __init__(
         self,
         store: Store,
-        publisher: Publisher | None = None,
-        *,
         bootstrap_servers: str | None = None,
+        *,
+        outbox: bool = False,
         topic: str = "orders",
         rate: float = RATE,
     ) -> None:
@@ -54,8 +56,9 @@ class OrderApi:
             raise InvalidSetting("The orders have no store.", seen, "Pass Store('shop.db').")
         self.access = Access()
         self._metrics, buckets = Metrics(), Buckets(rate)
-        self._desk = Desk(Intake(store, publisher, topic), self._metrics)
-        self._needs_kafka = publisher is not None
+        self._direct = None if outbox or not bootstrap_servers else Direct(bootstrap_servers, topic)
+        send = self._direct.send if self._direct else None
+        self._desk = Desk(Intake(store, send, topic), self._metrics)
         self._sockets = Sockets(self._desk, self.access, buckets, self._metrics)
         self.feed = self._feed(bootstrap_servers, topic) if bootstrap_servers else None
         self.app = self._fastapi()
@@ -84,6 +87,8 @@ class OrderApi:
                 await asyncio.to_thread(self.feed.stop)
             await self._sockets.close()
             await self._desk.close()
+            if self._direct:
+                await asyncio.to_thread(self._direct.close)
 
     def _fastapi(self) -> FastAPI:
         app = FastAPI(
@@ -111,7 +116,7 @@ class OrderApi:
             found = {"sql": await self._sql_answers()}
             if self.feed:
                 found["kafka"] = self.feed.kafka_answers
-            needed = [found["sql"], found.get("kafka", True) or not self._needs_kafka]
+            needed = [found["sql"], found.get("kafka", True) or not self._direct]
             status = "pass" if all(needed) else "fail"
             return JSONResponse({"status": status, **found}, 200 if all(needed) else 503)
 
@@ -121,7 +126,7 @@ class OrderApi:
 
         @app.post("/session", include_in_schema=False)
         async def session(request: Request) -> Response:
-            token = self.access.exchange(wire.loads(await request.body()).get("code"))
+            token = self.access.exchange(fields_of(await request.body()).get("code"))
             if token is None:
                 raise Problem(403, "The code was used, or is too old: ask for a new address.")
             return JSONResponse({"token": token})
@@ -148,7 +153,8 @@ def _add_problems(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problems.response(Problem(error.status_code, headers=error.headers))
+        headers = {"Allow": _allowed(app, request)} if error.status_code == 405 else None
+        return problems.response(Problem(error.status_code, headers=headers))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -164,3 +170,12 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """Return the methods of all routes of a path; Starlette names those of the first alone."""
+    found: set[str] = set()
+    for route in app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))

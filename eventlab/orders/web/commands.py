@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
@@ -31,7 +31,7 @@ from eventlab.orders.events import (
     ShipmentSent,
 )
 from eventlab.orders.fold import apply
-from eventlab.orders.kinds import Id, Money, Name, data_kinds, from_fields, object_schema
+from eventlab.orders.kinds import Id, Kind, Money, Name, from_fields, object_schema
 from eventlab.orders.kinds import check_fields as check
 from eventlab.orders.sale import Sale
 from eventlab.orders.store.sales import find_sale
@@ -41,6 +41,10 @@ from eventlab.orders.web.errors import OrderConflict, OrderNotFound
 C = TypeVar("C")
 
 SOURCE = "/shop/web"
+
+_MONEY: Kind = get_args(Money)[1]
+_NOT_ZERO = {**_MONEY.schema, "not": {"pattern": r"^0+\.00$"}}  # a pattern cannot say it alone
+Amount = Annotated[Decimal, replace(_MONEY, schema=_NOT_ZERO)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class _Step:
 class PayOrder(_Step):
     """The money for an order is in."""
 
-    amount: Money
+    amount: Amount
     method: Id
     payment_id: Id | None = None
 
@@ -172,18 +176,38 @@ def command_of(kind: Callable[..., C], fields: Mapping[str, Any]) -> C:
 
     A field that is not known is refused: with `itms` for `items` all of an order would be sent.
     """
-    known = data_kinds(kind)
-    for name in fields:
-        if name not in known:
-            seen = f"You gave {shown(name)}."
-            fix = f"Send only: {', '.join(known)}."
-            raise EventValidationError("There is no such field.", seen, fix, field=name)
-    return from_fields(kind, fields)
+    return from_fields(kind, _read(object_schema(kind), fields, ""))
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
-    """Return the JSON Schema of a command."""
-    return {**object_schema(kind), "additionalProperties": False}
+    """Return the JSON Schema of a command, which has no field that it does not name."""
+    return _closed(object_schema(kind))
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema["type"] == "array":
+        return {**schema, "items": _closed(schema["items"])}
+    if schema["type"] != "object":
+        return schema
+    properties = {name: _closed(each) for name, each in schema["properties"].items()}
+    return {**schema, "properties": properties, "additionalProperties": False}
+
+
+def _read(schema: Mapping[str, Any], value: Any, at: str) -> Any:
+    """Return what JSON Schema means by a value: 2.0 is an integer, what is not named is wrong."""
+    if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if schema["type"] == "array" and isinstance(value, list):
+        return [_read(schema["items"], each, f"{at}[{n}]") for n, each in enumerate(value)]
+    if schema["type"] != "object" or not isinstance(value, Mapping):
+        return value
+    known = schema["properties"]
+    place = f"{at}." if at else ""
+    for name in value:
+        if name not in known:
+            seen, fix = f"You gave {shown(place + name)}.", f"Send only: {', '.join(known)}."
+            raise EventValidationError("There is no such field.", seen, fix, field=place + name)
+    return {name: _read(known[name], each, place + name) for name, each in value.items()}
 
 
 def _decided(make: Callable[[], Event]) -> Event:

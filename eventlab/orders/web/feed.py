@@ -7,7 +7,6 @@ happened before it began is in the tables. While Kafka is away it waits and goes
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from eventlab.cluster.clients import connected
 from eventlab.orders.asyncapi import TOPICS
 from eventlab.orders.cloudevents import decode
 from eventlab.orders.errors import DomainError
@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Feed:
-    """Tells `deliver` of each event of an order that `wanted` says yes to, from a thread of its own.
+    """A thread that tells `deliver` of each event of an order that `wanted` says yes to.
 
     `ready` is set when it has a place in the topic: what is published from then on is told.
     """
@@ -67,16 +67,15 @@ class Feed:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            # A KafkaConsumer that finds nobody leaves its thread behind (kafka-python 3.0.12).
-            if _somebody_listens(self._servers):
-                try:
-                    self._read()
-                except KafkaError as error:
-                    _LOG.warning("The feed begins anew: %s", error)
+            try:
+                self._read()
+            except KafkaError as error:
+                _LOG.warning("The feed begins anew: %s", error)
             self._stop.wait(_PAUSE)
 
     def _read(self) -> None:
-        consumer = KafkaConsumer(
+        consumer = connected(
+            KafkaConsumer,
             bootstrap_servers=self._servers,
             client_id="eventlab-web",
             enable_auto_commit=False,
@@ -144,14 +143,3 @@ class Feed:
                 "offset": record.offset,
             }
         )
-
-
-def _somebody_listens(servers: str) -> bool:
-    for server in servers.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=1):
-                return True
-        except OSError:
-            continue
-    return False

@@ -1,7 +1,7 @@
 """From a command to its event, and of the event to where it is safe: the one way in.
 
-    Intake(store).accept(command, "O-1")              # by the outbox: one SQL transaction
-    Intake(store, publisher).accept(command, "O-1")   # directly: returns when Kafka has it
+    Intake(store).accept(command, "O-1")                  # by the outbox: one SQL transaction
+    Intake(store, direct.send).accept(command, "O-1")     # directly: returns when Kafka has it
 
 REST and Socket.IO both come here. Everything here blocks, for a bounded time.
 """
@@ -9,9 +9,9 @@ REST and Socket.IO both come here. Everything here blocks, for a bounded time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -23,24 +23,15 @@ from eventlab.orders.store import Store
 from eventlab.orders.web import requests
 from eventlab.orders.web.errors import KeyOutstanding
 
-ACKNOWLEDGED_WITHIN = 5.0  # seconds
-
-
-class Publisher(Protocol):
-    """What is needed of an OrderPublisher: a promise that can be waited for."""
-
-    def publish(self, event: Event) -> Any:
-        """Send an event; `.get(timeout)` of what it returns waits for the acknowledgement."""
+Send = Callable[[Event], None]
 
 
 class Intake:
     """Accepts commands: each becomes one event on its way to `topic`, or an EventlabError."""
 
-    def __init__(
-        self, store: Store, publisher: Publisher | None = None, topic: str = "orders"
-    ) -> None:
+    def __init__(self, store: Store, send: Send | None = None, topic: str = "orders") -> None:
         self.store = store
-        self._publisher = publisher
+        self._send = send
         self._topic = topic
         self._outstanding: set[str] = set()
         self._lock = threading.Lock()
@@ -53,9 +44,9 @@ class Intake:
         """
         asked = requests.fingerprint("" if new else order_id, command)
         with self._once(key):
-            if self._publisher is None:
+            if self._send is None:
                 return self._by_outbox(command, order_id, key, asked)
-            return self._directly(self._publisher, command, order_id, key, asked)
+            return self._directly(self._send, command, order_id, key, asked)
 
     def _by_outbox(self, command: Any, order_id: str, key: str, asked: str) -> Event:
         with self.store.transaction() as db:
@@ -64,14 +55,12 @@ class Intake:
                 outbox.add(db, kept.event, topic=self._topic)
             return kept.event
 
-    def _directly(
-        self, publisher: Publisher, command: Any, order_id: str, key: str, asked: str
-    ) -> Event:
+    def _directly(self, send: Send, command: Any, order_id: str, key: str, asked: str) -> Event:
         # The key is kept before the event is sent: whoever is killed in between sends it again.
         with self.store.transaction() if key else self.store.reading() as db:
             kept = self._event(db, command, order_id, key, asked, sent=False)
         if not kept.sent:
-            publisher.publish(kept.event).get(ACKNOWLEDGED_WITHIN)
+            send(kept.event)
             if key:
                 with self.store.transaction() as db:
                     requests.note_sent(db, key)

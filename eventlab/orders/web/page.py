@@ -40,12 +40,11 @@ def _file(name: str) -> Any:
 
 def described(document: dict[str, Any]) -> str:
     """Return an OpenAPI document as a page to read; the document itself is at /openapi.json."""
-    rows = [
-        f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(_words(told))}</td><td>{html.escape(', '.join(told['responses']))}</td></tr>"
+    rows = "".join(
+        _row(f"<code>{method.upper()}</code>", f"<code>{html.escape(path)}</code>", told)
         for path, methods in document["paths"].items()
         for method, told in methods.items()
-    ]
+    )
     title = html.escape(document["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: API</title>'
@@ -53,9 +52,11 @@ def described(document: dict[str, Any]) -> str:
         f"<p>{html.escape(document['info']['description'])} "
         'All of it, for programs: <a href="/openapi.json">openapi.json</a>.</p>'
         "<table><thead><tr><th>Method</th><th>Path</th><th>What</th><th>Answers</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></main></html>"
+        f"<tbody>{rows}</tbody></table></main></html>"
     )
 
 
-def _words(told: dict[str, Any]) -> str:
-    return str(told.get("description") or told.get("summary") or "")
+def _row(method: str, path: str, told: dict[str, Any]) -> str:
+    words = html.escape(str(told.get("description") or told.get("summary") or ""))
+    answers = html.escape(", ".join(told["responses"]))
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in (method, path, words, answers))}</tr>"

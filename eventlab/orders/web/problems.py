@@ -13,8 +13,14 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from eventlab.errors import EventlabError
+from eventlab.errors import EventlabError, UnknownTopic
 from eventlab.orders.errors import DomainError, EventDecodeError, EventValidationError
+from eventlab.orders.publisher.errors import (
+    EventTooLarge,
+    KafkaAway,
+    NotDelivered,
+    PublisherClosed,
+)
 from eventlab.orders.store.errors import StoreAway
 from eventlab.orders.web.errors import (
     KeyOutstanding,
@@ -35,8 +41,9 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (  # the first that fi
     (KeyOutstanding, HTTPStatus.CONFLICT),
     (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DomainError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (StoreAway, HTTPStatus.SERVICE_UNAVAILABLE),
-    (TooSlow, HTTPStatus.SERVICE_UNAVAILABLE),
+    (EventTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    *((kind, HTTPStatus.SERVICE_UNAVAILABLE) for kind in (StoreAway, KafkaAway, NotDelivered)),
+    *((kind, HTTPStatus.SERVICE_UNAVAILABLE) for kind in (UnknownTopic, PublisherClosed, TooSlow)),
 )
 
 SCHEMA: dict[str, Any] = {
@@ -86,7 +93,9 @@ def problem_of(error: EventlabError) -> Problem:
     return Problem(status, str(error), headers, **more)
 
 
-def busy(detail: str, status: int = HTTPStatus.SERVICE_UNAVAILABLE, after: float = AGAIN) -> Problem:
+def busy(
+    detail: str, status: int = HTTPStatus.SERVICE_UNAVAILABLE, after: float = AGAIN
+) -> Problem:
     """Return the problem of somebody who should ask again later."""
     return Problem(status, detail, {"Retry-After": str(max(1, round(after + 0.5)))})
 

@@ -26,7 +26,7 @@ _SENT = requests.update().where(requests.c.key == bindparam("of")).values(sent=b
 
 
 class Kept(NamedTuple):
-    """The event that was made of a request, and whether it is known to be in its topic or outbox."""
+    """The event of a request, and whether it is known to be in its topic, or its outbox."""
 
     event: Event
     sent: bool

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from eventlab.orders import wire
 from eventlab.orders.domain import OrderStatus
+from eventlab.orders.errors import EventDecodeError
 from eventlab.orders.values import ID
 from eventlab.orders.web import commands, problems, views
 from eventlab.orders.web.desk import Desk
@@ -41,6 +42,12 @@ STEPS: dict[str, Any] = {
     "deliveries": commands.DeliverShipment,
     "cancellation": commands.CancelOrder,
     "refund": commands.RefundOrder,
+}
+
+
+_LINKS = {  # what can be asked of an order that was accepted
+    name: {"operationId": name, "parameters": {"order_id": "$response.body#/order_id"}}
+    for name in ("read_order", *STEPS)
 }
 
 
@@ -73,7 +80,11 @@ def _add_step(router: APIRouter, desk: Desk, name: str, kind: Any) -> None:
 
 
 def _add_reads(router: APIRouter, desk: Desk) -> None:
-    @router.get("/orders/{order_id}", responses=_read(views.SALE) | _responses(404))
+    @router.get(
+        "/orders/{order_id}",
+        operation_id="read_order",
+        responses=_read(views.SALE) | _responses(404),
+    )
     async def read_order(order_id: OrderId) -> Response:
         """Return an order as the tables have it, with its payments and shipments."""
         return JSONResponse(await desk.run(views.order, desk.store, order_id))
@@ -99,7 +110,16 @@ async def _command(request: Request, kind: Callable[..., Any]) -> Any:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content != "application/json":
         raise problems.Problem(415, "Send application/json.", {"Accept": "application/json"})
-    return commands.command_of(kind, wire.loads(await request.body()))
+    return commands.command_of(kind, fields_of(await request.body()))
+
+
+def fields_of(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body; a Problem of status 400 when there is none to rely on."""
+    try:
+        return wire.loads(body)
+    except EventDecodeError as error:
+        detail = f"The body is no JSON object to rely on. {' '.join(error.args[1:])}"
+        raise problems.Problem(400, detail) from None
 
 
 def _bare(key: str | None) -> str:
@@ -116,10 +136,12 @@ def _told(name: str, kind: Any) -> dict[str, Any]:
     accepted = _read(views.ACCEPTED, 202, "It will happen; the order is at Location soon.")
     location = {"description": "Where the order is.", "schema": {"type": "string"}}
     accepted[202]["headers"] = {"Location": location}
+    accepted[202]["links"] = _LINKS
     return {
         "methods": ["POST"],
         "status_code": 202,
         "name": name,
+        "operation_id": name,
         "summary": (kind.__doc__ or "").strip(),
         "responses": accepted | _responses(409, 413, 415),
         "openapi_extra": {"requestBody": body},
@@ -137,5 +159,3 @@ def _responses(*statuses: int) -> dict[int | str, Any]:
         status: {"description": problems.Problem(status).status.phrase, "content": content}
         for status in (*statuses, 429, 500, 503)
     }
-
-

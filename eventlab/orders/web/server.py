@@ -1,8 +1,10 @@
 """Runs an OrderApi: in a thread, or in the foreground until Ctrl-C or SIGTERM.
 
     with serve(OrderApi(store)) as server:
-        print(server.link())                  # for a browser; good once
-        token = server.token_file.read_text() # for a program
+        print(server.link())                    # for a browser; good once
+        token = server.token_file.read_text()   # for a program
+
+What is no HTTP at all is refused by uvicorn itself, in plain text.
 """
 
 from __future__ import annotations
@@ -132,20 +134,25 @@ def _config(api: OrderApi) -> uvicorn.Config:
 def _bound(host: str, port: int) -> socket.socket:
     if type(port) is not int or not 0 <= port <= 65535:
         raise InvalidSetting(
-            "This is no port.", f"You gave {shown(port)}.", "Use 0 for a free one, or 1024 to 65535."
+            "This is no port.",
+            f"You gave {shown(port)}.",
+            "Use 0 for a free one, or 1024 to 65535.",
         )
     if host not in LOOPBACK:
         _LOG.warning("The order API listens on %s: other machines reach it, unencrypted.", host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         raise PortInUse(
             "The server cannot listen there.",
             f"{host}:{port} says: {error.strerror or error}.",
             "Use port=0, which takes a free one, and a host of this machine.",
         ) from None
+    # An answer is two writes; with Nagle's algorithm the second would wait 40 ms for an ACK, and
+    # asyncio turns it off only for sockets that were made with the protocol spelled out.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _bracketed(host: str) -> str:

@@ -3,10 +3,10 @@
     client.connect(url, auth={"token": token}, transports=["websocket"])
     client.call("place_order", {"customer_id": "C-1", "items": [...]})  # {order_id, event_id}
     client.call("follow", "O-1")                                        # {order}, as it is now
-    client.on("event", ...)               # {type, event_id, order_id, data, time, partition, offset}
+    client.on("event", ...)  # {type, event_id, order_id, data, time, partition, offset}
 
-What is refused is acknowledged with {problem}, in the form that REST has. Only WebSocket: nothing of
-anybody waits here before the token was shown.
+What is refused is acknowledged with {problem}, in the form that REST has. Only WebSocket: with long
+polling, bodies of anybody would be kept here before the token was shown.
 """
 
 from __future__ import annotations
@@ -132,7 +132,12 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _key(key: Any) -> str:
-    if isinstance(key, str) and len(key) <= 200 and key.isascii() and (not key or key.isprintable()):
+    if (
+        isinstance(key, str)
+        and len(key) <= 200
+        and key.isascii()
+        and (not key or key.isprintable())
+    ):
         return key
     seen = f"You gave {shown(key)}."
     fix = "Send up to 200 printable ASCII characters."
@@ -141,5 +146,3 @@ def _key(key: Any) -> str:
 
 def _problem(error: EventlabError | problems.Problem) -> problems.Problem:
     return error if isinstance(error, problems.Problem) else problems.problem_of(error)
-
-
