@@ -23,13 +23,18 @@ def check(
     name: object, partitions: object, replicas: object, in_sync: object, brokers: int
 ) -> None:
     """Refuse what the cluster would refuse, before asking it."""
-    if not (isinstance(name, str) and NAME.fullmatch(name) and name not in (".", "..")):
-        fix = "Use 1 to 249 ASCII letters, digits, '.', '_' or '-', such as 'orders'."
-        raise InvalidSetting("A topic cannot have this name.", f"You gave {shown(name)}.", fix)
+    check_name(name)
     _check_count("partitions", partitions, _MOST_PARTITIONS, "")
     _check_count("replication_factor", replicas, brokers, f"; there are {brokers} brokers")
     most = replicas if isinstance(replicas, int) else 1
     _check_count("min_insync_replicas", in_sync, most, "; it cannot exceed replication_factor")
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that no topic can have."""
+    if not (isinstance(name, str) and NAME.fullmatch(name) and name not in (".", "..")):
+        fix = "Use 1 to 249 ASCII letters, digits, '.', '_' or '-', such as 'orders'."
+        raise InvalidSetting("A topic cannot have this name.", f"You gave {shown(name)}.", fix)
 
 
 def check_configs(configs: object) -> None:

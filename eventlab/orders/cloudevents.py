@@ -63,9 +63,13 @@ def encode(event: Event, mode: str = "structured") -> Encoded:
     if mode == "binary":
         headers = [(f"ce_{name}", text.encode()) for name, text in context.items()]
         return Encoded(key, wire.dumps(data), [("content-type", JSON.encode()), *headers])
-    raise InvalidSetting(
-        "The content mode is unknown.", f"You gave {shown(mode)}.", "Say 'structured' or 'binary'."
-    )
+    raise _unknown(mode)
+
+
+def check_mode(mode: object) -> None:
+    """Refuse what is no content mode; InvalidSetting names them."""
+    if mode not in ("structured", "binary"):
+        raise _unknown(mode)
 
 
 def decode(record: Received, find_order: FindOrder | None = None) -> Event:
@@ -84,6 +88,12 @@ def decode(record: Received, find_order: FindOrder | None = None) -> Event:
         _check_json(content or JSON)
         return event_of(context, wire.loads(record.value))
     return _unlabelled(wire.loads(record.value), find_order)
+
+
+def _unknown(mode: object) -> InvalidSetting:
+    return InvalidSetting(
+        "The content mode is unknown.", f"You gave {shown(mode)}.", "Say 'structured' or 'binary'."
+    )
 
 
 def _structured(content: str, fields: Mapping[str, Any]) -> Event:

@@ -4,8 +4,7 @@
         db.execute(orders.insert(), row)
         outbox.add(db, OrderCreated(...))         # both are kept, or none of them
     ...
-    relay = Relay(store, publisher)               # perhaps in another process
-    relay.run(stop)
+    relay.Relay(store, publisher).run(stop)       # perhaps in another process
 
 A program that writes to SQL and to Kafka may end between the two, whichever comes first, and then
 one of them says what the other does not. Here there is one write. What was sent is sent again when

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 from kafka.errors import (
@@ -60,10 +61,10 @@ class Delivery:
         NotDelivered when that is not known after so many seconds, or will never be; UnknownTopic
         when its topic was deleted meanwhile; EventTooLarge when the topic takes no such record.
         """
-        if not self._settled(Deadline(seconds("timeout", timeout)).left):
+        if not self.settled(Deadline(seconds("timeout", timeout)).left):
             raise NotDelivered(
                 f"{named(self.event)} is not acknowledged yet.",
-                f"It was awaited for {timeout:g} s, and is still on its way to {self.topic!r}.",
+                f"It was awaited for {timeout:.3g} s, and is still on its way to {self.topic!r}.",
                 f"Wait for longer, or see why Kafka does not answer. {AGAIN}",
                 events=[self.event],
             )
@@ -74,14 +75,12 @@ class Delivery:
         told = self._future.value
         return Place(told.topic, told.partition, told.offset)
 
-    def _settled(self, left: float) -> bool:
-        """Wait until it is known what became of the event; say whether it is."""
+    def settled(self, within: float) -> bool:
+        """Wait up to so many seconds; say whether it is known what became of the event."""
         if not self._future.is_done:
-            try:
-                self._future.get(left)
-            except Exception:  # that it is not known yet, or that it failed
-                return bool(self._future.is_done)
-        return True
+            with contextlib.suppress(Exception):  # it failed, or the time is over
+                self._future.get(within)
+        return self.done
 
     def _error(self) -> EventlabError | None:
         """Return why the event, which is settled, was not delivered."""
@@ -101,12 +100,9 @@ class Delivery:
         )
 
     def __repr__(self) -> str:
-        if not self.done:
-            state = "on its way"
-        elif self._future.exception is None:
-            state = "partition {0.partition} · offset {0.offset}".format(self._future.value)
-        else:
-            state = f"failed: {type(self._future.exception).__name__}"
+        error, told = self._future.exception, self._future.value
+        state = "on its way" if told is None else f"partition {told.partition} · {told.offset}"
+        state = state if error is None else f"failed: {type(error).__name__}"
         return f"<Delivery {named(self.event)} · {self.topic} · {state}>"
 
 

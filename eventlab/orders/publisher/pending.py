@@ -39,7 +39,7 @@ class Pending:
             return
         deadline = Deadline(within)
         for delivery in self._look()[: MOST // 2]:
-            if not delivery._settled(deadline.left):
+            if not delivery.settled(deadline.left):
                 raise KafkaAway(
                     "Kafka has no room for more events.",
                     f"{MOST:,} wait for an acknowledgement, the first is {named(delivery.event)}.",
@@ -50,7 +50,7 @@ class Pending:
     def settle(self, deadline: Deadline) -> None:
         """Return when all are there; NotDelivered, once, for those that failed or still wait."""
         for delivery in list(self._waiting):
-            if not delivery._settled(deadline.left):
+            if not delivery.settled(deadline.left):
                 break
         left = self._look()
         with self._looking:

@@ -47,7 +47,9 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
             raise _no(f"{name} cannot be chosen.", name, value, f"Leave it out: {_OURS[name]}.")
         if name not in _KNOWN:
             near = difflib.get_close_matches(name, _KNOWN, 1)
-            fix = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(_KNOWN)}."
+            fix = (
+                f"Did you mean {near[0]!r}?" if near else "Use one of KafkaProducer's: linger_ms=5."
+            )
             raise _no("A producer has no setting of this name.", name, value, fix)
         _check_kind(name, value)
         _check_safe(name, value)

@@ -52,26 +52,27 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Give a connection whose work is kept when the block ends, and undone when it raises."""
-        with self._begun(self._engine) as db:
+        with self._told(), self._engine.begin() as db:
             yield db
-
-    @contextmanager
-    def _begun(self, engine: Engine) -> Iterator[Connection]:
-        try:
-            with engine.begin() as db:
-                yield db
-        except OperationalError as error:
-            raise _away(self.url, error) from error
-        except DatabaseError as error:
-            if type(error) is not DatabaseError:  # IntegrityError and the like are the caller's
-                raise
-            raise _mismatch(self.url, f"It says: {_said(error)}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that only reads, all of it at one moment; it waits for no writer."""
-        with self._begun(self._engine.execution_options(**_READS[self._engine.name])) as db:
+        reads = self._engine.execution_options(**_READS[self._engine.name])
+        with self._told(), reads.begin() as db:
             yield db
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what is wrong with the database itself; other errors are the caller's."""
+        try:
+            yield
+        except OperationalError as error:
+            raise _away(self.url, error) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:  # IntegrityError and the like
+                raise
+            raise _mismatch(self.url, f"It says: {_said(error)}") from error
 
     def read(self, query: Executable) -> pd.DataFrame:
         """Return what a query gives, a column for each of its columns."""

@@ -143,6 +143,7 @@ outbox = Table(
     Column("value", LargeBinary, nullable=False),
     Column("headers", JSON, nullable=False),  # [[name, text], ...]: those of an event are UTF-8
     Column("created", Utc, nullable=False),
+    sqlite_autoincrement=True,  # a position is never used again: a late delete hits no other row
 )
 
 requests = Table(

@@ -1,0 +1,3 @@
+"""Stores for the tests of the outbox."""
+
+from tests.unit.orders.databases import postgresql, store, url  # noqa: F401 (fixtures)
