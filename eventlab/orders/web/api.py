@@ -98,6 +98,7 @@ class OrderApi:
             license_info={"name": "Apache-2.0"},
             docs_url=None,  # they would load their scripts from somebody else's server
             redoc_url=None,
+            redirect_slashes=False,
             lifespan=self._life,
         )
         _add_problems(app)

@@ -26,6 +26,7 @@ Receive = Any
 Send = Any
 
 MOST_BYTES = 64 * 1024
+_MOST_READ = 16 * MOST_BYTES  # a client that is still sending would not see why it was refused
 MOST_REQUESTS = 64
 MOST_SOCKETS = 256
 BODY_WITHIN = 5.0  # seconds
@@ -50,6 +51,7 @@ _HEADERS = (
         b"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
+_CLOSE = {"Connection": "close"}  # what is left of the body is no next request
 
 
 class Guard:
@@ -149,26 +151,31 @@ class Guard:
 
 async def _body(headers: Headers, receive: Receive) -> bytes:
     """Return the whole body; one that is too large or too slow is a Problem."""
-    if int(headers.get("content-length", "0")) > MOST_BYTES:
+    if int(headers.get("content-length", "0")) > _MOST_READ:
         raise _too_large()
-    body, more = bytearray(), True
+    body, size, more = bytearray(), 0, True
     try:
         async with asyncio.timeout(Deadline(BODY_WITHIN).left):
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Problem(400, "The body ended before its end.")
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > MOST_BYTES:
-                    raise _too_large()
+                chunk = message.get("body", b"")
+                size, more = size + len(chunk), message.get("more_body", False)
+                if size <= MOST_BYTES:
+                    body += chunk
+                if size > _MOST_READ:
+                    break
     except TimeoutError:
-        raise Problem(408, f"The body was not there within {BODY_WITHIN:.0f} seconds.") from None
+        late = f"The body was not there within {BODY_WITHIN:.0f} seconds."
+        raise Problem(408, late, _CLOSE) from None
+    if size > MOST_BYTES:
+        raise _too_large()
     return bytes(body)
 
 
 def _too_large() -> Problem:
-    return Problem(413, f"A body has at most {MOST_BYTES:,} bytes.", {"Connection": "close"})
+    return Problem(413, f"A body has at most {MOST_BYTES:,} bytes.", _CLOSE)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

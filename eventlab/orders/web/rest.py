@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
+from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.security import HTTPBearer
 from starlette.responses import JSONResponse, Response
 
@@ -19,6 +19,7 @@ from eventlab.orders.values import ID
 from eventlab.orders.web import commands, problems, views
 from eventlab.orders.web.desk import Desk
 
+_JSON = "application/json"
 _ID = f"^{ID.pattern}$"
 _TOKEN = Depends(HTTPBearer(auto_error=False))  # for OpenAPI; the guard looks at it
 
@@ -45,6 +46,17 @@ STEPS: dict[str, Any] = {
 }
 
 
+EXAMPLES: dict[Any, dict[str, Any]] = {
+    commands.CreateOrder: {
+        "customer_id": "C-00042",
+        "items": [{"product_id": "GRUMPY-TEAPOT", "quantity": 2}],
+    },
+    commands.PayOrder: {"amount": "79.80", "method": "card"},
+    commands.ShipOrder: {"carrier": "Snail Express"},
+    commands.DeliverShipment: {"shipment_id": "S-1"},
+    commands.CancelOrder: {"reason": "The customer has changed their mind"},
+    commands.RefundOrder: {"method": "card"},
+}
 _LINKS = {  # what can be asked of an order that was accepted
     name: {"operationId": name, "parameters": {"order_id": "$response.body#/order_id"}}
     for name in ("read_order", *STEPS)
@@ -53,43 +65,35 @@ _LINKS = {  # what can be asked of an order that was accepted
 
 def add_routes(app: FastAPI, desk: Desk) -> None:
     """Add all of `/orders` and `/products` to an application."""
-    router = APIRouter(dependencies=[_TOKEN], responses=_responses(400, 401, 403, 408, 421, 422))
-    _add_create(router, desk)
+    _add_create(app, desk)
     for name, kind in STEPS.items():
-        _add_step(router, desk, name, kind)
-    _add_reads(router, desk)
-    app.include_router(router)
+        _add_step(app, desk, name, kind)
+    _add_reads(app, desk)
 
 
-def _add_create(router: APIRouter, desk: Desk) -> None:
+def _add_create(app: FastAPI, desk: Desk) -> None:
     async def create(request: Request, key: Key = None) -> Response:
         command = await _command(request, commands.CreateOrder)
         return _accepted(await desk.accept(command, commands.new_id("O"), new=True, key=_bare(key)))
 
-    router.add_api_route("/orders", create, **_told("create_order", commands.CreateOrder))
+    app.add_api_route("/orders", create, **_told("create_order", commands.CreateOrder))
 
 
-def _add_step(router: APIRouter, desk: Desk, name: str, kind: Any) -> None:
+def _add_step(app: FastAPI, desk: Desk, name: str, kind: Any) -> None:
     async def step(request: Request, order_id: OrderId, key: Key = None) -> Response:
         command = await _command(request, kind)
         return _accepted(await desk.accept(command, order_id, key=_bare(key)))
 
-    told = _told(name, kind)
-    told["responses"] |= _responses(404)
-    router.add_api_route(f"/orders/{{order_id}}/{name}", step, **told)
+    app.add_api_route(f"/orders/{{order_id}}/{name}", step, **_told(name, kind, 404))
 
 
-def _add_reads(router: APIRouter, desk: Desk) -> None:
-    @router.get(
-        "/orders/{order_id}",
-        operation_id="read_order",
-        responses=_read(views.SALE) | _responses(404),
-    )
+def _add_reads(app: FastAPI, desk: Desk) -> None:
+    @app.get("/orders/{order_id}", **_read("read_order", views.SALE, 404))
     async def read_order(order_id: OrderId) -> Response:
         """Return an order as the tables have it, with its payments and shipments."""
         return JSONResponse(await desk.run(views.order, desk.store, order_id))
 
-    @router.get("/orders", responses=_read(views.ORDERS))
+    @app.get("/orders", **_read("list_orders", views.ORDERS))
     async def list_orders(
         limit: Limit = 20,
         after: After = None,
@@ -100,7 +104,7 @@ def _add_reads(router: APIRouter, desk: Desk) -> None:
         asked = (desk.store, limit, after, customer_id, status)
         return JSONResponse(await desk.run(views.orders_page, *asked))
 
-    @router.get("/products", responses=_read(views.PRODUCTS))
+    @app.get("/products", **_read("list_products", views.PRODUCTS))
     async def list_products(limit: Limit = 100, after: After = None) -> Response:
         """Return a page of the catalogue by product ids, with the prices of now."""
         return JSONResponse(await desk.run(views.products_page, desk.store, limit, after))
@@ -108,8 +112,8 @@ def _add_reads(router: APIRouter, desk: Desk) -> None:
 
 async def _command(request: Request, kind: Callable[..., Any]) -> Any:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content != "application/json":
-        raise problems.Problem(415, "Send application/json.", {"Accept": "application/json"})
+    if content != _JSON:
+        raise problems.Problem(415, f"Send {_JSON}.", {"Accept": _JSON})
     return commands.command_of(kind, fields_of(await request.body()))
 
 
@@ -131,31 +135,32 @@ def _accepted(event: Any) -> Response:
     return JSONResponse(told, 202, headers={"Location": f"/orders/{event.key}"})
 
 
-def _told(name: str, kind: Any) -> dict[str, Any]:
-    body = {"required": True, "content": {"application/json": {"schema": commands.schema_of(kind)}}}
-    accepted = _read(views.ACCEPTED, 202, "It will happen; the order is at Location soon.")
-    location = {"description": "Where the order is.", "schema": {"type": "string"}}
-    accepted[202]["headers"] = {"Location": location}
-    accepted[202]["links"] = _LINKS
+def _told(name: str, kind: Any, *more: int) -> dict[str, Any]:
+    body = {"schema": commands.schema_of(kind), "example": EXAMPLES[kind]}
+    accepted = {
+        "description": "It will happen; the order is at Location soon.",
+        "content": {_JSON: {"schema": views.ACCEPTED}},
+        "headers": {"Location": {"schema": {"type": "string"}}},
+        "links": _LINKS,
+    }
     return {
         "methods": ["POST"],
         "status_code": 202,
-        "name": name,
-        "operation_id": name,
         "summary": (kind.__doc__ or "").strip(),
-        "responses": accepted | _responses(409, 413, 415),
-        "openapi_extra": {"requestBody": body},
+        "openapi_extra": {"requestBody": {"required": True, "content": {_JSON: body}}},
+        **_documented(name, {202: accepted}, 400, 408, 409, 413, 415, *more),
     }
 
 
-def _read(schema: Any, status: int = 200, words: str = "Here it is.") -> dict[int | str, Any]:
-    content = {"application/json": {"schema": schema}}
-    return {status: {"description": words, "content": content}}
+def _read(name: str, schema: Any, *more: int) -> dict[str, Any]:
+    found = {"description": "Here it is.", "content": {_JSON: {"schema": schema}}}
+    return _documented(name, {200: found}, *more)
 
 
-def _responses(*statuses: int) -> dict[int | str, Any]:
+def _documented(name: str, good: dict[int, Any], *statuses: int) -> dict[str, Any]:
     content = {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}
-    return {
+    bad = {
         status: {"description": problems.Problem(status).status.phrase, "content": content}
-        for status in (*statuses, 429, 500, 503)
+        for status in (*statuses, 401, 403, 421, 422, 429, 500, 503)
     }
+    return {"operation_id": name, "dependencies": [_TOKEN], "responses": {**good, **bad}}
