@@ -32,18 +32,23 @@ def produce(
 
 def read_all(cluster: Cluster, topic: str) -> list[int]:
     """Return the numbers of all records up to the end offsets of now, sorted."""
+    return sorted(int(record.value) for record in records_of(cluster, topic))
+
+
+def records_of(cluster: Cluster, topic: str) -> list[Any]:
+    """Return all records up to the end offsets of now, those of a partition in their order."""
     with KafkaConsumer(bootstrap_servers=cluster.bootstrap_servers) as consumer:
         parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)
         ends = consumer.end_offsets(parts)
-        numbers: list[int] = []
+        read: list[Any] = []
         deadline = Deadline(60)
         while any(consumer.position(part) < ends[part] for part in parts):
-            assert deadline.left, f"{len(numbers)} records were read, not all up to {ends}"
+            assert deadline.left, f"{len(read)} records were read, not all up to {ends}"
             for records in consumer.poll(timeout_ms=1000).values():
-                numbers += [int(record.value) for record in records]
-    return sorted(numbers)
+                read += records
+    return read
 
 
 def member(cluster: Cluster, group: str, *topics: str, **config: Any) -> KafkaConsumer:

@@ -8,6 +8,7 @@ import pytest
 
 from eventlab import Cluster
 from tests.conftest import PREFIX
+from tests.unit.orders.databases import postgresql, store, url  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-NAMES = ["charts", "faults", "fresh", "history", "imports", "observe", "start", "volume"]
+NAMES = [
+    "charts",
+    "faults",
+    "fresh",
+    "history",
+    "imports",
+    "observe",
+    "orders_publish",
+    "start",
+    "volume",
+]
 
 
 @pytest.fixture(scope="module")

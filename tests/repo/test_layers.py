@@ -72,19 +72,37 @@ def below(path: Path, *tops: str) -> set[str]:
 ERRORS = "eventlab.errors"
 
 
-INTO_SQL = ("eventlab.orders.store", "eventlab.orders.handlers")
+# What parts of the order system may know besides Python; the others do not know these parts.
+WAITING, CLUSTER = "eventlab.waiting", "eventlab.cluster"
+BEYOND = {
+    "eventlab.orders.store": {"sqlalchemy", "pandas", "filelock"},
+    "eventlab.orders.handlers": {"sqlalchemy"},
+    "eventlab.orders.publisher": {"kafka", CLUSTER, WAITING},
+    "eventlab.orders.outbox": {"sqlalchemy", CLUSTER, WAITING},
+    "eventlab.orders.schedule": {WAITING},
+    "eventlab.orders.background": {WAITING},
+}
 
 
 @pytest.mark.parametrize("path", inside("eventlab.orders"), ids=name_of)
 def test_what_an_order_is_needs_nothing_but_python(path):
-    """Domain, events and handlers can be read, and tested, without a cluster; SQL has its place."""
+    """Domain and events can be read, and tested, without a cluster; SQL and Kafka have places."""
     allowed = {"eventlab.orders", "eventlab.bundled", "eventlab.errors"}
-    if is_below(name_of(path), *INTO_SQL):
-        allowed |= {"sqlalchemy", "pandas"}
+    parts = [part for part in BEYOND if is_below(name_of(path), part)]
+    for part in parts:
+        allowed |= BEYOND[part]
     others = {name for name in imports(path) if not is_standard(name)}
     assert not {name for name in others if not is_below(name, *allowed)}
-    if not is_below(name_of(path), *INTO_SQL):
-        assert not below(path, *INTO_SQL)
+    if not parts:
+        assert not below(path, *BEYOND)
+
+
+def test_handlers_and_what_fills_the_outbox_know_no_kafka():
+    """An effect and the events that follow from it are written by a program without a client."""
+    parts = inside("eventlab.orders.store", "eventlab.orders.handlers")
+    outbox = inside("eventlab.orders.outbox", "eventlab.orders.outbox.rows")
+    for path in [*parts, *(p for p in outbox if p.stem != "relay")]:
+        assert not below(path, "kafka", "eventlab.orders.publisher")
 
 
 @pytest.mark.parametrize("path", inside("eventlab.charts"), ids=name_of)

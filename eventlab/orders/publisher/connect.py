@@ -39,6 +39,7 @@ def _is_address(text: object) -> bool:
 def find_topic(servers: Sequence[str], topic: object, settings: Mapping[str, Any]) -> None:
     """Return when there is such a topic; UnknownTopic, or KafkaAway when nobody answers."""
     config = {name: value for name, value in settings.items() if name.startswith(_ADMIN)}
+    config["request_timeout_ms"] = settings["bootstrap_timeout_ms"]
     try:
         admin = connected(KafkaAdminClient, bootstrap_servers=servers, **config)
         try:

@@ -9,9 +9,11 @@ from typing import Any
 from kafka import KafkaProducer
 
 from eventlab.errors import InvalidSetting, shown
+from eventlab.waiting import Deadline
 
 # What is acknowledged is on all replicas that are in sync, once and in order (KIP-679). An outage
-# of a minute is waited out; nothing blocks the caller for longer than ten seconds.
+# of a minute is waited out; nothing blocks the caller for longer than ten seconds. Three seconds
+# after a publisher was asked for it is there, or it is known that nobody answers.
 SAFE: Mapping[str, Any] = {
     "acks": "all",
     "enable_idempotence": True,
@@ -21,7 +23,6 @@ SAFE: Mapping[str, Any] = {
     "request_timeout_ms": 10_000,
     "delivery_timeout_ms": 60_000,
     "reconnect_backoff_max_ms": 1_000,
-    "bootstrap_timeout_ms": 2_300,
 }
 _UNSAFE = {  # any other value: the reason why not
     "acks": (("all", -1), "an event that one broker has can be lost with it"),
@@ -53,7 +54,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
             raise _no("A producer has no setting of this name.", name, value, fix)
         _check_kind(name, value)
         _check_safe(name, value)
-    found = {**SAFE, **given}
+    found = {**SAFE, "bootstrap_timeout_ms": int(Deadline(2.3).seconds * 1000), **given}
     _check_timeouts(found)
     return found
 

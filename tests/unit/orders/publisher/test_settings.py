@@ -17,7 +17,7 @@ NOBODY = "127.0.0.1:1"
 
 def test_what_is_not_said_is_safe():
     """Acknowledged by all replicas in sync, once and in order; nothing is created by a typo."""
-    assert settings({}) == SAFE
+    assert settings({}).items() >= SAFE.items()
     assert (SAFE["acks"], SAFE["enable_idempotence"]) == ("all", True)
     assert SAFE["allow_auto_create_topics"] is False
     assert SAFE.keys() <= KafkaProducer.DEFAULT_CONFIG.keys()
@@ -25,7 +25,7 @@ def test_what_is_not_said_is_safe():
 
 def test_a_caller_may_choose_what_is_safe():
     chosen = {"linger_ms": 5, "compression_type": "gzip", "acks": -1, "delivery_timeout_ms": 20_000}
-    assert settings(chosen) == {**SAFE, **chosen}
+    assert settings(chosen).items() >= {**SAFE, **chosen}.items()
 
 
 @pytest.mark.parametrize(
