@@ -51,6 +51,7 @@ _HEADERS = (
         b"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
+_UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade"}
 _CLOSE = {"Connection": "close"}  # what is left of the body is no next request
 
 
@@ -95,6 +96,8 @@ class Guard:
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._check(scope)
         with self._counted("http", MOST_REQUESTS):
+            if scope["path"].startswith(SOCKETS):
+                raise Problem(426, "Socket.IO is by WebSocket alone here.", _UPGRADE)
             self._check_token(scope)
             body = await _body(Headers(scope=scope), receive)
             deadline = Deadline(ANSWER_WITHIN).left
