@@ -14,6 +14,7 @@ from eventlab.orders.publisher import KafkaAway, OrderPublisher
 
 ACKNOWLEDGED_WITHIN = 5.0  # seconds
 _CLOSED_WITHIN = 5.0
+_AWAY = 1.0  # for which nobody looks again: those who wait are told what the first one was told
 
 
 class Direct:
@@ -45,7 +46,7 @@ class Direct:
                 "Try again when it runs.",
             )
         try:
-            if self._failed and self._failed[0] > asked:  # while this one waited for its turn
+            if self._failed and asked < self._failed[0] + _AWAY:
                 raise self._failed[1]
             if self._publisher is None:
                 self._publisher = self._open()

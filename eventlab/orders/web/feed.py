@@ -80,7 +80,7 @@ class Feed:
             client_id="eventlab-web",
             enable_auto_commit=False,
             auto_offset_reset="latest",
-            bootstrap_timeout_ms=5000,
+            bootstrap_timeout_ms=2000,
             request_timeout_ms=5000,
             reconnect_backoff_max_ms=1000,
         )
