@@ -47,6 +47,7 @@ class Feed:
         self._deliver = deliver
         self._topic = topic
         self._answered = float("-inf")
+        self._next: dict[TopicPartition, int] = {}  # outlives a consumer that failed
         self._stop = threading.Event()
         self.ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="eventlab-web-feed", daemon=True)
@@ -69,8 +70,8 @@ class Feed:
         while not self._stop.is_set():
             try:
                 self._read()
-            except KafkaError as error:
-                _LOG.warning("The feed begins anew: %s", error)
+            except Exception as error:  # whatever it is, those who follow wait for more
+                _LOG.warning("The feed begins anew after %s: %s", type(error).__name__, error)
             self._stop.wait(_PAUSE)
 
     def _read(self) -> None:
@@ -100,9 +101,10 @@ class Feed:
             if not parts:
                 self._stop.wait(_PAUSE)
                 continue
-            for records in consumer.poll(timeout_ms=200).values():
+            for part, records in consumer.poll(timeout_ms=200).items():
                 for record in records:
                     self._tell(record)
+                    self._next[part] = record.offset + 1
 
     def _ask(self, consumer: Any, parts: list[TopicPartition]) -> list[TopicPartition]:
         """Look which partitions there are; new ones are read from their beginning."""
@@ -116,10 +118,10 @@ class Feed:
             return parts
         self._answered = time.monotonic()
         if there != parts:
-            before = {part: consumer.position(part) for part in parts}
+            known = bool(self._next)
             consumer.assign(there)
             for part in there:
-                consumer.seek(part, before.get(part, 0 if parts else ends[part]))
+                consumer.seek(part, self._next.setdefault(part, 0 if known else ends[part]))
             self.ready.set()
         return there
 

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from eventlab.orders.web.access import Access
 from eventlab.orders.web.limits import Buckets
 from eventlab.orders.web.metrics import Metrics
+from eventlab.orders.web.packets import checked
 from eventlab.orders.web.problems import Problem, busy, response
 from eventlab.waiting import Deadline
 
@@ -116,7 +117,7 @@ class Guard:
                 if not scope["path"].startswith(SOCKETS):
                     raise Problem(404)
                 scope[WELCOME] = asyncio.Event()
-                await self._app(scope, _until_welcome(scope[WELCOME], receive), send)
+                await self._app(scope, checked(receive, scope[WELCOME], WELCOME_WITHIN), send)
         except Problem:
             await receive()  # websocket.connect: closed before it is accepted, it is a 403
             await send({"type": "websocket.close", "code": 1008})
@@ -192,20 +193,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
-
-
-def _until_welcome(welcome: asyncio.Event, receive: Receive) -> Receive:
-    """Give a client that does not show the token ten seconds."""
-    deadline = Deadline(WELCOME_WITHIN)
-
-    async def received() -> Any:
-        if not welcome.is_set():
-            try:
-                async with asyncio.timeout(deadline.left):
-                    return await receive()
-            except TimeoutError:
-                if not welcome.is_set():
-                    return {"type": "websocket.disconnect", "code": 1008}
-        return await receive()
-
-    return received

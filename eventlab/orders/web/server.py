@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvicorn
@@ -33,11 +34,17 @@ _GRACE = 5  # seconds that requests under way are given when it stops
 class Server:
     """An OrderApi on a port; its token file is there as long as it listens."""
 
-    def __init__(self, api: OrderApi, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        api: OrderApi,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        names: Iterable[str] = (),
+    ) -> None:
         self._api = api
         self._socket = _bound(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        api.access.names.add(host)
+        api.access.names.update((host, *names))
         folder = environment.private_folder(environment.home() / "web")
         self.token_file: Path = folder / f"{self.port}.token"
         api.access.write(self.token_file)
@@ -104,12 +111,15 @@ class Server:
         self.token_file.unlink(missing_ok=True)
 
 
-def serve(api: OrderApi, host: str = "127.0.0.1", port: int = 0) -> Server:
+def serve(
+    api: OrderApi, host: str = "127.0.0.1", port: int = 0, names: Iterable[str] = ()
+) -> Server:
     """Serve an API in a thread; port 0 takes a free one. It ends with `stop`, or its block.
 
-    Other machines reach it only with a host that is not loopback; what they send is not encrypted.
+    Other machines reach it only with a host that is not loopback, by one of the `names` that it is
+    given; what they send is not encrypted.
     """
-    return Server(api, host, port).start()
+    return Server(api, host, port, names).start()
 
 
 def _config(api: OrderApi) -> uvicorn.Config:

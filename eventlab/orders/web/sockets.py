@@ -11,7 +11,8 @@ polling, bodies of anybody would be kept here before the token was shown.
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refused
@@ -31,6 +32,11 @@ from eventlab.orders.web.metrics import Metrics
 MOST_FOLLOWED = 1000  # orders of one client
 
 
+class _Client(NamedTuple):
+    address: str
+    follows: set[str]
+
+
 class Sockets:
     """The Socket.IO server; each order that somebody follows is a room."""
 
@@ -39,8 +45,8 @@ class Sockets:
         self._access = access
         self._buckets = buckets
         self._metrics = metrics
-        self._clients: dict[str, str] = {}  # by session: the address
-        self._followers: dict[str, set[str]] = {}  # by order: the sessions
+        self._clients: dict[str, _Client] = {}  # by session
+        self._followers: Counter[str] = Counter()  # by order
         self.server = socketio.AsyncServer(
             async_mode="asgi",
             transports=["websocket"],
@@ -70,14 +76,15 @@ class Sockets:
         if not self._access.knows(token):
             raise Refused("Send the token of this start as auth: {token}.")
         scope[WELCOME].set()
-        self._clients[sid] = (scope.get("client") or ("unknown",))[0]
+        self._clients[sid] = _Client((scope.get("client") or ("unknown",))[0], set())
         self._metrics.connected.inc()
 
     async def _disconnect(self, sid: str, reason: Any = None) -> None:
-        if self._clients.pop(sid, None) is not None:
+        client = self._clients.pop(sid, None)
+        if client is not None:
             self._metrics.connected.dec()
-        for order_id in [each for each, sids in self._followers.items() if sid in sids]:
-            self._forget(sid, order_id)
+            for order_id in client.follows:
+                self._forget(order_id)
 
     async def _place_order(self, sid: str, order: Any = None, key: Any = "") -> dict[str, Any]:
         order_id = commands.new_id("O")
@@ -106,29 +113,38 @@ class Sockets:
             return {"problem": _problem(error).members}
 
     def _check_rate(self, sid: str) -> None:
-        wait = self._buckets.wait(self._clients.get(sid, "unknown"))
+        client = self._clients.get(sid)
+        if client is None:
+            raise problems.Problem(401, "The connection has ended.")
+        wait = self._buckets.wait(client.address)
         if wait:
             raise problems.busy("You ask too often.", 429, wait)
 
     async def _enter(self, sid: str, order_id: str) -> None:
-        if sum(sid in sids for sids in self._followers.values()) >= MOST_FOLLOWED:
+        client = self._clients.get(sid)
+        if client is None or order_id in client.follows:
+            return
+        if len(client.follows) >= MOST_FOLLOWED:
             raise problems.busy(f"You follow {MOST_FOLLOWED} orders already.", 429, 60)
-        self._followers.setdefault(order_id, set()).add(sid)
+        client.follows.add(order_id)
+        self._followers[order_id] += 1
         await self.server.enter_room(sid, order_id)
 
     async def _leave(self, sid: str, order_id: str) -> None:
-        self._forget(sid, order_id)
-        await self.server.leave_room(sid, order_id)
+        client = self._clients.get(sid)
+        if client is not None and order_id in client.follows:
+            client.follows.remove(order_id)
+            self._forget(order_id)
+            await self.server.leave_room(sid, order_id)
 
-    def _forget(self, sid: str, order_id: str) -> None:
-        sids = self._followers.get(order_id, set())
-        sids.discard(sid)
-        if not sids:
-            self._followers.pop(order_id, None)
+    def _forget(self, order_id: str) -> None:
+        self._followers[order_id] -= 1
+        if not self._followers[order_id]:
+            del self._followers[order_id]
 
 
 def _object(value: Any) -> dict[str, Any]:
-    return wire.loads(wire.dumps(value))  # Socket.IO has decoded it with more patience than we have
+    return wire.as_object(value)  # `packets` has looked at its JSON
 
 
 def _key(key: Any) -> str:

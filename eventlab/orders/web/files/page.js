@@ -191,6 +191,7 @@ function about(customer, items, total, currency) {
 
 function become(card, status) {
   card.status = status;
+  $("news").textContent = `Order ${card.id} is ${status}.`; // for those who listen to the page
   const before = PATH.slice(0, Math.max(PATH.indexOf(status), 0));
   for (const each of [...before.filter(each => each !== "partly shipped"), status]) card.past.add(each);
 }

@@ -14,7 +14,7 @@ from eventlab.orders.cloudevents import Encoded
 from eventlab.orders.handlers import handle
 from eventlab.orders.store import Store
 from eventlab.orders.store.schema import outbox
-from eventlab.orders.web import OrderApi
+from eventlab.orders.web import OrderApi, serve
 from tests.unit.orders.databases import postgresql, store, url  # noqa: F401 (fixtures)
 
 HERE = "http://127.0.0.1:8000"
@@ -71,6 +71,20 @@ def shop(store):  # noqa: F811
 def client(shop):
     with shop.client() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def open_shop(tmp_path_factory):
+    """A shop on SQLite that a module's tests share, without a limit to how often they ask."""
+    with Store(tmp_path_factory.mktemp("shop") / "shop.db") as kept:
+        yield Shop(stocked(kept), rate=1_000_000.0)
+
+
+@pytest.fixture(scope="module")
+def served(open_shop):
+    """A server of that shop."""
+    with serve(open_shop.api) as server:
+        yield server
 
 
 @pytest.fixture

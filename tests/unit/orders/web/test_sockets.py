@@ -9,18 +9,11 @@ import httpx
 import pytest
 import socketio
 from socketio.exceptions import ConnectionError as NotConnected
-from websocket import create_connection
+from websocket import ABNF, create_connection
 
 from eventlab.orders.web import guard, serve
 from eventlab.waiting import wait_until
 from tests.unit.orders.web.conftest import ORDER, Shop
-
-
-@pytest.fixture
-def served(small_shop):
-    """A server of a shop on SQLite alone."""
-    with serve(small_shop.api) as server:
-        yield server
 
 
 @pytest.fixture
@@ -33,17 +26,18 @@ def client(served):
         yield client
 
 
-def test_an_order_is_acknowledged_with_its_ids(small_shop, client):
+def test_an_order_is_acknowledged_with_its_ids(open_shop, client):
     """The event is in the outbox when the client hears of it."""
     told = client.call("place_order", ORDER)
-    [event] = small_shop.events()
+    event = open_shop.events()[-1]
     assert told == {"order_id": event.order_id, "event_id": event.event_id}
 
 
-def test_the_same_key_is_the_same_order(small_shop, client):
+def test_the_same_key_is_the_same_order(open_shop, client):
     """A client that lost its connection asks again with the key, as with REST."""
+    before = len(open_shop.events())
     assert client.call("place_order", (ORDER, "key")) == client.call("place_order", (ORDER, "key"))
-    assert len(small_shop.events()) == 1
+    assert len(open_shop.events()) == before + 1
     other = {**ORDER, "items": [{"product_id": "POT", "quantity": 1}]}
     assert client.call("place_order", (other, "key"))["problem"]["status"] == 422
 
@@ -54,9 +48,7 @@ def test_the_same_key_is_the_same_order(small_shop, client):
         ({}, 422),
         ({**ORDER, "customer_id": "C-2"}, 409),
         ({**ORDER, "price": "0.01"}, 422),
-        ({**ORDER, "customer_id": float("nan")}, 422),
         ({**ORDER, "items": [[[[[[[[]]]]]]]]}, 422),
-        (b"bytes", 422),
         ("text", 400),
         ([ORDER], 400),
         (None, 400),
@@ -65,19 +57,20 @@ def test_the_same_key_is_the_same_order(small_shop, client):
         ((ORDER, "key\n"), 422),
     ],
 )
-def test_what_is_wrong_is_acknowledged_as_a_problem(small_shop, client, data, status):
+def test_what_is_wrong_is_acknowledged_as_a_problem(open_shop, client, data, status):
     """In the form of REST; the connection stays."""
+    before = len(open_shop.events())
     told = client.call("place_order", data)
     assert told["problem"]["status"] == status, told
-    assert small_shop.events() == []
+    assert len(open_shop.events()) == before
     assert "order_id" in client.call("place_order", ORDER)
 
 
-def test_who_follows_an_order_is_told_how_it_is(small_shop, client):
+def test_who_follows_an_order_is_told_how_it_is(open_shop, client):
     """Later events come from Kafka; what was before is in the tables, or not there yet."""
     told = client.call("place_order", ORDER)
     assert client.call("follow", told["order_id"]) == {"order": None}
-    small_shop.handle()
+    open_shop.handle()
     order = client.call("follow", told["order_id"])["order"]
     assert (order["order_id"], order["status"]) == (told["order_id"], "created")
     for wrong in ("", "a b", None, 7, {"order_id": "O-1"}, "x" * 65):
@@ -131,17 +124,25 @@ def test_who_has_shown_the_token_may_stay_silent(served, monkeypatch):
         "[" * 60_000,
         "4" + "2" * 60_000,
         '42["place_order",' + "[" * 50_000,
-        "9", "nonsense", "451-", "45999999999-[]", '42{"a":1}', "42[]", "42[null]",
+        '42["place_order",' + "[" * 33 + "]" * 34,
+        '42["place_order",{"customer_id":"C-1","customer_id":"C-2"}]',
+        '42["place_order",{"customer_id":NaN}]',
+        '42["place_order",{"customer_id":"\\ud800"}]',
+        "", "9", "nonsense", "4", "42", "451-", "45999999999-[]", '42{"a":1}', "42[]", "42[null]",
+        "429999999999999[]", "40/admin,", b"binary", b"",
     ],
 )  # fmt: skip
-def test_a_message_that_is_none_harms_nobody_else(served, client, message):
-    """69: too large, too deep, of no known kind: at most its own connection ends."""
+def test_a_message_that_is_none_ends_its_connection(served, client, message, caplog):
+    """69: too large, too deep, read in two ways, of no known kind; nobody else notices."""
     connection = opened(served)
     connection.recv()
     connection.send("40" + json.dumps({"token": served.token_file.read_text()}))
     connection.recv()
-    connection.send(message)
+    connection.send(message, ABNF.OPCODE_BINARY if isinstance(message, bytes) else ABNF.OPCODE_TEXT)
+    while connection.connected and connection.recv():
+        continue  # until it is ended
     assert client.call("follow", "O-1") == {"order": None}
+    assert not caplog.records
     connection.close()
 
 
