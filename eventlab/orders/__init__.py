@@ -20,7 +20,8 @@ Each of these happens once, and is an `Event`: `OrderCreated`, `PaymentFailed`, 
 The map: `values` and `kinds` (what a field may hold), `domain`, `events`, `fold` (what events add
 up to); `wire`, `envelope`, `cloudevents`, `version0` (how they travel); `schema`, `compatible`,
 `asyncapi` (what others are told); `publisher`, `outbox`, `schedule` (into Kafka); `subscriber`,
-`inbox`, `handlers`, `store`, `timers`, `views` (into SQL); the rest makes the sample shop.
+`inbox`, `handlers`, `store`, `timers`, `views` (into SQL); `web` (REST, Socket.IO and a page); the
+rest makes the sample shop.
 """
 
 from eventlab.orders.cloudevents import decode, encode

@@ -1,1 +1,1 @@
-"""JupyterLab in a real browser."""
+"""JupyterLab and the page of the shop in a real browser."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -16,27 +15,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from eventlab.waiting import wait_until
+from tests.browser.conftest import screenshot
 from tests.notebooks.runs import ROOT, private_home
 
 LAB = [sys.executable, "-m", "eventlab", "lab", "--no-browser"]
-SCREENSHOTS = ROOT / "artifacts"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-    "--force-device-scale-factor=1",
-)
 PROMPTS = """return Array.from(document.querySelectorAll('.jp-CodeCell .jp-InputPrompt'))
                           .map(prompt => prompt.textContent.trim())"""
 STATUS = "return document.querySelector('.jp-StatusBar-Widget')?.textContent ?? ''"
@@ -47,22 +33,6 @@ UNROLL = """const style = document.createElement('style')
             panel.scrollTop = 0
             return panel.scrollHeight"""
 TOP = "return document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0"
-
-
-@pytest.fixture
-def browser() -> Iterator[Chrome]:
-    """Return a headless Chromium; without one the test is skipped, and fails in CI."""
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        reason = "needs Chromium and chromedriver: apt-get install chromium chromium-driver"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    options = ChromeOptions()
-    options.binary_location = binary
-    for flag in FLAGS:
-        options.add_argument(flag)
-    with Chrome(options, ChromeService(driver)) as chrome:
-        yield chrome
 
 
 @pytest.fixture
@@ -99,15 +69,15 @@ def test_lesson_00_runs_from_top_to_bottom_in_jupyterlab(browser: Chrome, lab: s
     """Charts and tables show, no cell ends in an error, and nothing pops up on the first open."""
     browser.get(lab)
     wait_until(lambda: _ready(browser), 120, lambda: f"{_prompts(browser)} {_status(browser)}")
-    _screenshot(browser, "opened")
+    screenshot(browser, "opened")
     _click(browser, ".lm-MenuBar-itemLabel", "Run")
     _click(browser, ".lm-Menu-itemLabel", "Run All Cells")
     wait_until(lambda: _all_ran(browser), 180, lambda: f"Not all ran: {_prompts(browser)}")
     _assert_outputs(browser)
-    _screenshot(browser, "lesson_00")
+    screenshot(browser, "lesson_00")
     browser.set_window_size(1280, browser.execute_script(UNROLL) + 300)
     browser.execute_script(TOP)
-    _screenshot(browser, "lesson_00_whole")
+    screenshot(browser, "lesson_00_whole")
 
 
 def test_the_settings_that_ship_with_eventlab_are_in_force(lab: str) -> None:
@@ -154,11 +124,6 @@ def _assert_outputs(browser: Chrome) -> None:
     assert chart.size["width"] > 400
     summary = [e.text for e in _all(browser, ".jp-OutputArea .jp-RenderedMarkdown")]
     assert any(text.startswith("2 records in 3 partitions.") for text in summary), summary
-
-
-def _screenshot(browser: Chrome, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    browser.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
 
 
 def _default(lab: str, plugin: str, key: str) -> object:

@@ -74,6 +74,7 @@ ERRORS = "eventlab.errors"
 
 # What parts of the order system may know besides Python; the others do not know these parts.
 WAITING, CLUSTER = "eventlab.waiting", "eventlab.cluster"
+WEB = {"fastapi", "starlette", "uvicorn", "socketio", "prometheus_client"}
 BEYOND = {
     "eventlab.orders.store": {"sqlalchemy", "pandas", "filelock"},
     "eventlab.orders.handlers": {"sqlalchemy"},
@@ -85,6 +86,7 @@ BEYOND = {
     "eventlab.orders.views": {"sqlalchemy", "pandas"},
     "eventlab.orders.subscriber": {"kafka", "pandas", CLUSTER, WAITING},
     "eventlab.orders.background": {WAITING},
+    "eventlab.orders.web": {"sqlalchemy", "kafka", "eventlab.environment", CLUSTER, WAITING, *WEB},
 }
 
 
@@ -108,6 +110,19 @@ def test_handlers_and_what_fills_the_outbox_know_no_kafka():
     outbox = inside("eventlab.orders.outbox", "eventlab.orders.outbox.rows")
     for path in [*parts, *(p for p in outbox if p.stem != "relay")]:
         assert not below(path, "kafka", "eventlab.orders.publisher", "eventlab.orders.subscriber")
+
+
+def test_only_the_web_side_knows_the_web():
+    """Who publishes and subscribes never loads it; what a command means can be read without it."""
+    web = "eventlab.orders.web"
+    for path in MODULES:
+        if not is_below(name_of(path), web):
+            assert not below(path, web, *WEB), path
+    for name in ("commands", "requests", "intake", "views", "direct", "feed", "access", "limits"):
+        [path] = inside(f"{web}.{name}")
+        assert not below(path, *WEB), name
+    knowing = {path.stem for path in inside(web) if below(path, "kafka")}
+    assert knowing == {"feed"}
 
 
 @pytest.mark.parametrize("path", inside("eventlab.charts"), ids=name_of)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds that a locked or silent database is waited for
 _POSTGRESQL = "postgresql+psycopg"
+_READS: dict[str, dict[str, Any]] = {  # PostgreSQL by itself takes a new moment for each query
+    "sqlite": {"reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 class Store:
@@ -52,6 +56,13 @@ class Store:
             yield db
 
     @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that only reads, all of it at one moment; it waits for no writer."""
+        reads = self._engine.execution_options(**_READS[self._engine.name])
+        with self._told(), reads.begin() as db:
+            yield db
+
+    @contextmanager
     def _told(self) -> Iterator[None]:
         """Tell what is wrong with the database itself; other errors are the caller's."""
         try:
@@ -67,7 +78,7 @@ class Store:
         """Return what a query gives, a column for each of its columns."""
         import pandas as pd
 
-        with self._told(), self._engine.execution_options(reads=True).begin() as db:
+        with self.reading() as db:
             result = db.execute(query)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
 

@@ -2,8 +2,9 @@
 
 `orders`, `order_items`, `payments`, `shipments` and `shipped_items` are the read model: they can be
 made anew from the topic. `processed_events` has the ids of the events whose effects are in the
-tables, written in the same transaction. `outbox` has events that are not in Kafka yet, the rest is
-what a subscriber has to remember.
+tables, written in the same transaction. `outbox` has events that are not in Kafka yet, `requests`
+which event was made of a request with an Idempotency-Key; the rest is what a subscriber has to
+remember.
 """
 
 from __future__ import annotations
@@ -175,4 +176,16 @@ outbox = Table(
     Column("headers", JSON, nullable=False),  # [[name, text], ...]: those of an event are UTF-8
     Column("created", Utc, nullable=False),
     sqlite_autoincrement=True,  # a position is never used again: a late delete hits no other row
+)
+
+requests = Table(
+    "requests",
+    METADATA,
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # what was asked, as SHA-256 in hex
+    Column("event_key", LargeBinary, nullable=False),
+    Column("event_value", LargeBinary, nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("sent", Utc),  # when Kafka had it, or the outbox; None while that is not known
+    Index("requests_by_age", "created"),
 )
