@@ -23,6 +23,8 @@ KNOWN = {
     "EVENTLAB_PROFILE": "the profile of clusters that name none: lab, stock or small",
     "EVENTLAB_PORTS": "the range that free ports are taken from, such as 20000-29999",
     "EVENTLAB_PATIENCE": "a factor on every deadline, such as 3 on a slow machine",
+    "EVENTLAB_SERVERS": "the brokers that `eventlab orders` talks to, such as 127.0.0.1:9092",
+    "EVENTLAB_STORE": "the database of `eventlab orders`: a file, or postgresql://user@host/shop",
 }
 
 # What Kafka's scripts and Java read. Brokers are started without them: JMX_PORT alone would open

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventlab import __version__
-from eventlab.cli import checkout, cluster, doctor, lab, matrix
+from eventlab.cli import checkout, cluster, doctor, lab, matrix, orders_parser
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _cluster_commands(commands)
     _lab_commands(commands)
+    orders_parser.add(commands)
     return top
 
 

@@ -60,6 +60,13 @@ def first(db: Connection, most: int) -> list[Waiting]:
     ]
 
 
+def waiting(db: Connection) -> tuple[int, float]:
+    """Return how many events wait, and for how many seconds the first one has."""
+    query = select(func.count(), func.min(outbox.c.created)).select_from(outbox)
+    count, since = db.execute(query).one()
+    return count, (datetime.now(UTC) - since).total_seconds() if count else 0.0
+
+
 def remove(db: Connection, positions: Sequence[int]) -> None:
     """Forget events that are in Kafka."""
     db.execute(outbox.delete().where(outbox.c.position.in_(positions)))

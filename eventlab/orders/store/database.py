@@ -82,6 +82,14 @@ class Store:
             result = db.execute(query)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
 
+    def answers(self) -> bool:
+        """Say whether the database answers now, or as soon as a lock is given back."""
+        try:
+            with self.reading() as db:
+                return bool(db.scalar(select(1)))
+        except StoreAway:
+            return False
+
     def close(self) -> None:
         """Close all connections; a store that is used again opens new ones."""
         self._engine.dispose()

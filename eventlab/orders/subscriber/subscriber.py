@@ -19,11 +19,12 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
+from eventlab.orders import interrupts
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.inbox import Arrival, Taken
 from eventlab.orders.store import Store
-from eventlab.orders.subscriber import arguments, begin, connect, interrupts
+from eventlab.orders.subscriber import arguments, begin, connect
 from eventlab.orders.subscriber.dead_letters import DeadLetters
 from eventlab.orders.subscriber.progress import Progress, part_of
 from eventlab.orders.subscriber.reading import Reading
@@ -53,7 +54,8 @@ class OrderSubscriber:
     to 5 s; a DomainError is not. Dead letters go to `<topic>-dlt`; `park` sends those behind them
     there too. `timer(db)` is called in each transaction. Other settings are KafkaConsumer's.
 
-    InvalidSetting, UnknownTopic, KafkaAway: nothing was opened. `consumer` is the KafkaConsumer.
+    InvalidSetting, UnknownTopic, KafkaAway: nothing was opened. `consumer` is the KafkaConsumer;
+    `done` and `dead` count the records that are behind it.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class OrderSubscriber:
         self._waiting: list[Arrival] = []
         self._late: list[Any] = []  # records that came while others were handled
         self._due = 0.0
+        self.done = self.dead = 0
         self._stopping = threading.Event()
         self._patience = min(1.0, self.consumer.config["max_poll_interval_ms"] / 4_000)
         self._closed = False
@@ -145,6 +148,8 @@ class OrderSubscriber:
         again = self._waiting if due else []
         if new or again:
             taken = self._handled(again, new)
+            self.dead += len(taken.dead)
+            self.done += len(again) + len(new) - len(taken.dead) - len(taken.waiting)
             kept = [*([] if due else self._waiting), *taken.waiting]
             self._waiting = list(filter(self._progress.keeps, kept))
             self._set_due()

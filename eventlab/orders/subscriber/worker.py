@@ -76,7 +76,11 @@ class Worker:
             return Taken(waiting=batch)
         self.away = 0
         lost = self._letters.send(taken.dead) if self._letters and taken.dead else []
-        return Taken(waiting=sorted([*taken.waiting, *lost], key=_place)) if lost else taken
+        if not lost:
+            return taken
+        kept = {id(arrival) for arrival in lost}
+        sent = [letter for letter in taken.dead if id(letter[0]) not in kept]
+        return Taken(sent, sorted([*taken.waiting, *lost], key=_place))
 
     def _run_async(self, awaitable: Any) -> object:
         """Wait for an async handler."""

@@ -10,7 +10,6 @@ from typing import Any
 import socketio
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
@@ -133,12 +132,8 @@ class OrderApi:
             return JSONResponse({"token": token})
 
     async def _sql_answers(self) -> bool:
-        def asked() -> bool:
-            with self._desk.store.reading() as db:
-                return bool(db.scalar(select(1)))
-
         try:
-            return await self._desk.run(asked)
+            return await self._desk.run(self._desk.store.answers)
         except EventlabError:
             return False
 

@@ -1,0 +1,157 @@
+"""The whole shop at work: sample events flow through Kafka into SQL, and one sees how far they are.
+
+Publisher, members of a group, relay, timer and web side are threads here; outside a demo each is a
+process of its own. The cluster is a real one, so its brokers can be killed while the demo runs:
+
+    from eventlab import Cluster
+    Cluster.start("orders-demo").brokers[1].kill()
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eventlab import charts, faults, observe
+from eventlab.cluster.cluster import Cluster
+from eventlab.errors import InvalidSetting, shown
+from eventlab.orders import interrupts, topics
+from eventlab.orders.asyncapi import TOPICS
+from eventlab.orders.background import running
+from eventlab.orders.cloudevents import encode
+from eventlab.orders.events import Event
+from eventlab.orders.outbox import rows
+from eventlab.orders.outbox.relay import Relay
+from eventlab.orders.processes.board import Board
+from eventlab.orders.processes.sample import beginnings, happenings, topic_of
+from eventlab.orders.publisher import OrderPublisher
+from eventlab.orders.schedule import Schedule
+from eventlab.orders.store import Store
+from eventlab.orders.subscriber import OrderSubscriber
+from eventlab.orders.timers import cancel_unpaid
+from eventlab.orders.web import OrderApi, serve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "shop"
+_PATIENCE = timedelta(days=28)  # the sample shop cancels after three weeks itself
+_TICK = 0.1  # seconds
+_LOOK = 0.5
+
+
+def play(options: argparse.Namespace, say: Callable[[str], object]) -> None:
+    """Let `orders` orders happen at `rate` events a second (0: as fast as it goes), and show it.
+
+    It ends when all is in the tables, or with Ctrl-C; the cluster ends with it unless somebody else
+    holds it.
+    """
+    _check(options)
+    stop = threading.Event()
+    with interrupts.heard(stop.set), ExitStack() as opened:
+        cluster = opened.enter_context(Cluster(options.cluster))
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="eventlab-demo-"))
+        servers = cluster.bootstrap_servers
+        topics.make(servers)
+        store = opened.enter_context(Store(Path(folder) / "shop.db"))
+        _begin(opened, servers, store, options.members)
+        server = opened.enter_context(serve(OrderApi(store, servers)))
+        say(f"Place orders yourself, and watch them: {server.link()}")
+        flow = opened.enter_context(_Flow(servers, options))
+        seen = opened.enter_context(observe.watch(cluster, observe.lag, GROUP, every=_LOOK))
+        _show(Board(sys.stdout), flow, store, seen, stop)
+        if options.save:
+            say(_drawn(options.save, seen.frame(), faults.frame(cluster)))
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name, low in (("orders", 1), ("members", 1), ("rate", 0)):
+        value = getattr(options, name)
+        if not low <= value <= 1_000_000:
+            raise InvalidSetting(
+                f"--{name} cannot be this.",
+                f"You gave {shown(value)}.",
+                f"Use a number from {low}, such as --{name} {max(low, 3)}.",
+            )
+
+
+def _begin(opened: ExitStack, servers: str, store: Store, members: int) -> None:
+    """Open what stands between the topics and the tables; it ends with `opened`."""
+    timer = partial(cancel_unpaid, after=_PATIENCE)
+    publisher = opened.enter_context(OrderPublisher(servers))
+    opened.enter_context(running(Relay(store, publisher).run))
+    for _ in range(members):
+        names = sorted(TOPICS.values())
+        member = OrderSubscriber(servers, GROUP, names, store=store, timer=timer)
+        opened.enter_context(member)
+        opened.enter_context(running(partial(_run, member)))
+
+
+def _run(member: OrderSubscriber, over: threading.Event) -> None:
+    member.run(over.is_set)
+
+
+def _drawn(path: str, lag: pd.DataFrame, shaded: pd.DataFrame) -> str:
+    """Draw the lag of the group into a file; return what the chart says."""
+    axes = charts.lag(lag, faults=shaded)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(path)
+    return f"{path}: {charts.describe(axes)}"
+
+
+class _Flow:
+    """Publishes the sample events at their rate, in the background."""
+
+    def __init__(self, servers: str, options: argparse.Namespace) -> None:
+        self.total = sum(1 for _ in happenings(options.orders, options.seed))
+        self._at_once = sum(1 for _ in beginnings(options.seed))
+        self._events: Iterator[Event] = happenings(options.orders, options.seed)
+        self._rate = options.rate
+        self._publisher = OrderPublisher(servers)
+        self._closing = ExitStack()
+        self.published = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether all of them were published."""
+        return self.published >= self.total
+
+    def _publish(self) -> None:
+        """Publish what is due in a tick; who the customers are is known from the start."""
+        due = self._rate * _TICK if self._rate else 5_000
+        due = max(1, round(due)) if self.published >= self._at_once else self._at_once
+        for _ in range(due):
+            event = next(self._events, None)
+            if event is None:
+                return
+            self._publisher.publish_encoded(event, encode(event), topic_of(event))
+            self.published += 1
+
+    def __enter__(self) -> _Flow:
+        self._closing.enter_context(self._publisher)
+        self._closing.enter_context(running(Schedule(_TICK, self._publish).run))
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._closing.__exit__(*exc_info)
+
+
+def _show(board: Board, flow: _Flow, store: Store, seen: Any, stop: threading.Event) -> None:
+    """Draw the board until all is in the tables, or until `stop`."""
+    while not stop.wait(_LOOK):
+        lag = seen.now if len(seen.frame()) else None
+        with store.reading() as db:
+            waiting, _ = rows.waiting(db)
+        board.draw(flow.published, flow.total, store, lag, waiting)
+        behind = lag is None or not lag["committed"].all() or int(lag["lag"].sum())
+        if flow.over and not behind and not waiting:
+            return

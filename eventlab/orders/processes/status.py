@@ -1,0 +1,59 @@
+"""How the shop is: orders by status, what waits in the outbox, dead letters, how far behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eventlab import observe
+from eventlab.errors import UnknownGroup
+from eventlab.orders import letters, views
+from eventlab.orders.outbox import rows
+from eventlab.orders.store import Store
+from eventlab.orders.subscriber import replay
+
+
+def look(servers: str, store: Store, group_id: str) -> dict[str, Any]:
+    """Return it, ready for JSON: orders, outbox, dead_letters (by topic), lag (by partition)."""
+    with store.reading() as db:
+        waiting, seconds = rows.waiting(db)
+    statuses = views.statuses(store)
+    return {
+        "orders": {s: int(n) for s, n in zip(statuses["status"], statuses["orders"], strict=True)},
+        "outbox": {"waiting": waiting, "seconds": round(seconds, 3)},
+        "dead_letters": _dead_letters(servers),
+        "group": group_id,
+        "lag": _lag(servers, group_id),
+    }
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return it as lines for people."""
+    orders = ", ".join(f"{count} {status}" for status, count in found["orders"].items() if count)
+    behind = ", ".join(f"{place} {lag}" for place, lag in found["lag"].items())
+    dead = ", ".join(f"{topic} {count}" for topic, count in found["dead_letters"].items())
+    outbox = found["outbox"]
+    waits = f", the first for {outbox['seconds']:.0f} s" if outbox["waiting"] else ""
+    return "\n".join(
+        (
+            f"orders        {orders or 'none'}",
+            f"outbox        {outbox['waiting']} wait{waits}",
+            f"dead letters  {dead or 'none'}",
+            f"lag           {behind or 'the group ' + found['group'] + ' has read nothing'}",
+        )
+    )
+
+
+def _dead_letters(servers: str) -> dict[str, int]:
+    """Return how many letters were not sent back yet, by dead-letter topic."""
+    topics = [t for t in observe.topics(servers)["topic"] if t.endswith(letters.SUFFIX)]
+    found = {topic: replay(servers, topic)["replayed"].astype(bool) for topic in topics}
+    return {topic: int((~replayed).sum()) for topic, replayed in found.items()}
+
+
+def _lag(servers: str, group_id: str) -> dict[str, int]:
+    try:
+        found = observe.lag(servers, group_id)
+    except UnknownGroup:
+        return {}
+    found = found[found["committed"].astype(bool)]
+    return {f"{row['topic']}-{row['partition']}": int(row["lag"]) for row in found.to_dict("records")}
