@@ -19,8 +19,8 @@ Each of these happens once, and is an `Event`: `OrderCreated`, `PaymentFailed`, 
 
 The map: `values` and `kinds` (what a field may hold), `domain`, `events`, `fold` (what events add
 up to); `wire`, `envelope`, `cloudevents`, `version0` (how they travel); `schema`, `compatible`,
-`asyncapi` (what others are told); `store` and `handlers` (SQL); `publisher`, `outbox` and `schedule`
-(how they get into Kafka), which are imported by their own names; the rest makes the sample shop.
+`asyncapi` (what others are told); the rest makes the sample shop. Imported by their own names:
+`store` and `handlers` (SQL), `publisher`, `outbox` and `schedule` (how events get into Kafka).
 """
 
 from eventlab.orders.cloudevents import decode, encode
