@@ -23,12 +23,12 @@ from eventlab.orders.publisher import OrderPublisher
 from eventlab.orders.publisher.settings import settings
 from eventlab.waiting import Deadline
 
-EVENTS = 20_000
+ORDERS = 4_000  # with about four events each
 
 
 def measure(runs: int) -> list[Figure]:
     launch.requirements()
-    events = list(sample_events(EVENTS, seed=7))
+    events = list(sample_events(ORDERS, seed=7))
     with figures.cluster() as state:
         servers = state["bootstrap_servers"]
         seen = figures.interleaved(

@@ -30,13 +30,16 @@ class Pending:
         if len(self._waiting) >= self._next_look:
             self._look()
 
+    @property
+    def full(self) -> bool:
+        """Whether there may be no room for one more, before anybody has looked."""
+        return len(self._waiting) >= MOST
+
     def make_room(self, within: float) -> None:
         """Return when one more event may be on its way; KafkaAway when too many are for too long.
 
         It waits until half of them are there, and not for each.
         """
-        if len(self._waiting) < MOST:
-            return
         deadline, left = Deadline(within), self._look()
         for delivery in left[: MOST // 2] if len(left) >= MOST else ():
             if not delivery.settled(deadline.left):

@@ -79,7 +79,7 @@ class OrderPublisher:
     def publish_encoded(self, event: Event, record: Encoded, topic: str) -> Delivery:
         """Send an event as the record that it was made into before, to any topic."""
         self._check_open()
-        if not self._inside:
+        if self._pending.full and not self._inside:
             self._pending.make_room(self._settings["max_block_ms"] / 1000)
         delivery = Delivery(event, topic, self._sent(event, record, topic))
         self._pending.add(delivery)
