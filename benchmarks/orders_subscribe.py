@@ -122,7 +122,8 @@ def hand_run(servers: str, count: int) -> Numbers:
         consumer.partitions_for_topic(TOPIC)
         begun, handled, deadline = time.monotonic(), 0, Deadline(300)
         while handled < count and deadline.left:
-            for records in consumer.poll(timeout_ms=200).values():
+            polled = consumer.poll(timeout_ms=200)
+            if records := [record for some in polled.values() for record in some]:
                 db.execute("BEGIN IMMEDIATE")
                 Hand(db).handle(records)
                 db.execute("COMMIT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,9 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 from eventlab.cluster.clients import connected
-from eventlab.errors import InvalidSetting, UnknownTopic, instead, shown
-from eventlab.orders.publisher.connect import addresses, away
+from eventlab.errors import InvalidSetting, NeverHappened, shown
+from eventlab.orders.publisher.connect import addresses, away, find_topic
+from eventlab.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +23,16 @@ _CLOSE = 5_000  # ms
 _JOIN = 1.0  # seconds
 
 
-def consumer(servers: str | Sequence[str], **config: Any) -> tuple[Any, dict[str, Any]]:
+def consumer(
+    servers: str | Sequence[str], topics: Sequence[str], **config: Any
+) -> tuple[Any, dict[str, Any]]:
     """Return a consumer that is connected, and what another client needs to reach these brokers.
 
-    KafkaAway when nobody answers.
+    KafkaAway when nobody answers, UnknownTopic when there is no such topic.
     """
     found = addresses(servers)
+    for topic in topics:
+        find_topic(found, topic, config)
     address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
     try:
         made = connected(KafkaConsumer, bootstrap_servers=found, enable_auto_commit=False, **config)
@@ -42,17 +48,16 @@ def consumer(servers: str | Sequence[str], **config: Any) -> tuple[Any, dict[str
 
 
 def subscribe(consumer: Any, topics: Sequence[str], pattern: str | None, listener: Any) -> None:
-    """Subscribe to topics, or to those that match; UnknownTopic when one is not there.
+    """Subscribe to topics that are there, or to those that match.
 
     A first join of kafka-python 3.0.12 that does not know the partitions yet is followed by another
-    one, at once: hence they are asked for when they are subscribed to.
+    one, at once: hence they are awaited for a moment, and without its own calls, which may wait for
+    ever.
     """
     consumer.subscribe(topics, pattern=pattern, listener=listener)
-    for topic in topics:
-        if not consumer.partitions_for_topic(topic):
-            there = sorted(consumer.topics())
-            fix = "Create it first: cluster.create_topic(...)."
-            raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
+    known = consumer._cluster.partitions_for_topic
+    with contextlib.suppress(NeverHappened):
+        wait_until(lambda: all(map(known, topics)), 3, "The partitions are not known yet.")
 
 
 def close(consumer: Any) -> None:

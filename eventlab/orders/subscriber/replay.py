@@ -16,9 +16,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from eventlab.cluster.clients import connected
-from eventlab.errors import InvalidSetting, NeverHappened, UnknownTopic, instead, shown
+from eventlab.errors import InvalidSetting, NeverHappened, shown
 from eventlab.orders import letters
-from eventlab.orders.publisher.connect import addresses, away, end
+from eventlab.orders.publisher.connect import addresses, away, end, find_topic
 from eventlab.waiting import Deadline, seconds
 
 if TYPE_CHECKING:
@@ -93,12 +93,9 @@ class _Choice:
 
 def _read(address: dict[str, Any], topic: str, deadline: Deadline) -> list[Any]:
     """Return all records of a topic up to now; of a replay that was interrupted there is none."""
+    find_topic(address["bootstrap_servers"], topic, address)
     consumer = connected(KafkaConsumer, isolation_level="read_committed", **address)
     try:
-        there = sorted(consumer.topics())
-        if topic not in there:
-            fix = "Look at observe.topics(cluster)."
-            raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, there, fix))
         parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)

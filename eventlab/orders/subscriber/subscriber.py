@@ -87,14 +87,10 @@ class OrderSubscriber:
         more: dict[str, Any] = {"tries": arguments.tries(tries), "park": park, "timer": timer}
         self._worker = Worker(self.group_id, self._reading, store, handlers, **more)
         self.consumer, address = connect.consumer(
-            bootstrap_servers, group_id=self.group_id, auto_offset_reset=reset, **config
+            bootstrap_servers, names, group_id=self.group_id, auto_offset_reset=reset, **config
         )
         self._progress = Progress(self.consumer)
-        try:
-            connect.subscribe(self.consumer, names, expression, self._progress)
-        except BaseException:
-            connect.close(self.consumer)
-            raise
+        connect.subscribe(self.consumer, names, expression, self._progress)
         self._worker.begin(DeadLetters(address, self.group_id), self._progress.wants)
         self._waiting: list[Arrival] = []
         self._late: list[Any] = []  # records that came while others were handled

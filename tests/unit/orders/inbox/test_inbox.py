@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from datetime import timedelta
 
@@ -213,3 +216,23 @@ def test_a_connection_that_dies_in_the_middle_loses_nothing(store):
     dies = False
     assert not inbox.take(story).dead
     assert count(store, payments) == 1
+
+
+def test_two_that_are_given_the_same_batch(store):
+    """One was taken for dead and is not, or is not yet: the second waits, and finds all done."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def wait(db):
+        begun.set()
+        goes_on.wait(10)
+
+    story = delivered(CUSTOMER, created(), created("O-2"), paid())
+    first, second = Inbox(store, "billing", timer=wait), Inbox(store, "billing")
+    with ThreadPoolExecutor(2) as both:
+        one = both.submit(first.take, story)
+        begun.wait(10)
+        other = both.submit(second.take, [story[3], *story[:3]])
+        assert wait_for([other], timeout=0.3).not_done
+        goes_on.set()
+        assert (one.result(10).dead, other.result(10).dead) == ([], [])
+    assert (count(store, processed_events), count(store, payments)) == (4, 1)
