@@ -37,15 +37,14 @@ class Pending:
         """
         if len(self._waiting) < MOST:
             return
-        deadline = Deadline(within)
-        for delivery in self._look()[: MOST // 2]:
+        deadline, left = Deadline(within), self._look()
+        for delivery in left[: MOST // 2] if len(left) >= MOST else ():
             if not delivery.settled(deadline.left):
                 raise KafkaAway(
                     "Kafka has no room for more events.",
                     f"{MOST:,} wait for an acknowledgement, the first is {named(delivery.event)}.",
                     "Wait until it answers again; flush() tells when they are there.",
                 )
-        self._look()
 
     def settle(self, deadline: Deadline) -> None:
         """Return when all are there; NotDelivered, once, for those that failed or still wait."""

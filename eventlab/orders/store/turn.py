@@ -33,7 +33,7 @@ class Turn:
         self._store, self._name = store, name
         self._db: Connection | None = None
         path = store._engine.url.database if store._engine.dialect.name == "sqlite" else None
-        self._file = FileLock(f"{path}.{name}.lock") if path else None
+        self._file = FileLock(f"{path}.{name}.lock", thread_local=False) if path else None
 
     def take(self) -> bool:
         """Say whether it is our turn; StoreAway when nobody can tell."""
@@ -54,7 +54,7 @@ class Turn:
         if db is not None:
             db.close()
         if self._file is not None:
-            self._file.release()
+            self._file.release(force=True)
 
     @contextmanager
     def _kept(self) -> Iterator[Connection]:
