@@ -25,6 +25,7 @@ from eventlab.orders.store import Store
 from eventlab.orders.store.schema import outbox
 from eventlab.orders.web import OrderApi, serve
 from eventlab.waiting import Deadline, wait_until
+from tests.live.clients import nothing_kept_open
 
 ORDER = {"customer_id": "C-1", "items": [{"product_id": "CUP", "quantity": 2}]}
 
@@ -214,7 +215,9 @@ def test_what_was_not_acknowledged_happens_once_when_kafka_is_back(cluster, topi
             broker.freeze()
         try:
             begun = time.monotonic()
-            assert client.post("/orders", json=ORDER, headers=key).status_code == 503
+            answer = client.post("/orders", json=ORDER, headers=key)
+            assert answer.status_code == 503
+            assert "Idempotency-Key" in answer.json()["detail"]
             assert time.monotonic() - begun < Deadline(12).seconds
         finally:
             for broker in cluster.brokers.values():
@@ -229,3 +232,22 @@ def test_what_was_not_acknowledged_happens_once_when_kafka_is_back(cluster, topi
         wait_until(lambda: watcher.kinds() == ["cancelled"], 30, lambda: f"{watcher.told}")
     found = [e for e in events(cluster, topic) if e.event_id == again.json()["event_id"]]
     assert len(set(found)) == 1  # the producer and we may both have tried again: one id, one event
+
+
+def test_it_stops_while_kafka_is_frozen(cluster, topic, store):
+    """What is still on its way was answered with 503; nothing hangs, and nothing is left."""
+    with nothing_kept_open(cluster):
+        server = serve(OrderApi(store, cluster.bootstrap_servers, topic=topic))
+        with rest(server) as client:
+            assert client.post("/orders", json=ORDER).status_code == 202
+            for broker in cluster.brokers.values():
+                broker.freeze()
+            try:
+                assert client.post("/orders", json=ORDER).status_code == 503
+                begun = time.monotonic()
+                server.stop()
+                assert time.monotonic() - begun < Deadline(15).seconds
+            finally:
+                for broker in cluster.brokers.values():
+                    broker.thaw()
+        store.close()

@@ -45,6 +45,7 @@ def test_the_wheel_has_all_that_a_learner_needs(wheel):
     assert "eventlab/cluster/jars.lock" in names
     assert "eventlab/_bundled/notebooks/00_first_light.ipynb" in names
     assert "eventlab/_bundled/data/orders.csv" in names
+    assert "eventlab/orders/web/files/index.html" in names
     assert any(
         name.endswith("data/etc/jupyter/labconfig/default_setting_overrides.json") for name in names
     )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 from eventlab.errors import EventlabError
 from eventlab.orders.events import Event
-from eventlab.orders.publisher import KafkaAway, OrderPublisher
+from eventlab.orders.publisher import KafkaAway, NotDelivered, OrderPublisher
 
 ACKNOWLEDGED_WITHIN = 5.0  # seconds
 _CLOSED_WITHIN = 5.0
@@ -35,7 +36,8 @@ class Direct:
         """End the publisher; what is still on its way gets five seconds."""
         with self._lock:
             if self._publisher is not None:
-                self._publisher.close(_CLOSED_WITHIN)
+                with suppress(NotDelivered):  # whoever asked was told that it is not known
+                    self._publisher.close(_CLOSED_WITHIN)
                 self._publisher = None
 
     def _opened(self, asked: float) -> OrderPublisher:

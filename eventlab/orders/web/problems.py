@@ -32,6 +32,7 @@ from eventlab.orders.web.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "https://eventlab.example/problems/"
+_ONCE = "Send the request again with the same Idempotency-Key: it happens once."
 AGAIN = 2  # seconds after which a client may ask again
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (  # the first that fits
@@ -90,7 +91,10 @@ def problem_of(error: EventlabError) -> Problem:
     more = {"type": TYPES + _kebab(type(error).__name__), "title": error.args[0]}
     if isinstance(error, EventValidationError) and error.field:
         more["field"] = error.field
-    return Problem(status, str(error), headers, **more)
+    detail = str(error)
+    if isinstance(error, NotDelivered):  # its own advice is for publishers
+        detail = f"{error.args[0]} {error.args[1]} {_ONCE}"
+    return Problem(status, detail, headers, **more)
 
 
 def busy(

@@ -10,9 +10,11 @@ What is no HTTP at all is refused by uvicorn itself, in plain text.
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -61,9 +63,10 @@ class Server:
         return f"{self.url}/#{self._api.access.code()}"
 
     def run(self) -> None:
-        """Serve until a signal comes; for the main thread of a process."""
+        """Serve until Ctrl-C or SIGTERM, or `stop`; for the main thread of a process."""
         try:
-            self._uvicorn.run(sockets=[self._socket])
+            with _quiet_signals():
+                self._uvicorn.run(sockets=[self._socket])
         finally:
             self._end()
 
@@ -120,6 +123,24 @@ def serve(
     given; what they send is not encrypted.
     """
     return Server(api, host, port, names).start()
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Let uvicorn have the signals: it stops, restores what is here, and raises them once more."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {sign: signal.signal(sign, _ignored) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
+def _ignored(number: int, frame: object) -> None:
+    """Do nothing: the server has stopped already."""
 
 
 def _config(api: OrderApi) -> uvicorn.Config:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -19,6 +23,7 @@ from eventlab.orders.store import Store
 from eventlab.orders.web import OrderApi, guard, serve
 from eventlab.orders.web.access import Access
 from eventlab.orders.web.limits import Buckets
+from eventlab.waiting import wait_until
 from tests.unit.orders.web.conftest import ORDER, Shop, stocked
 from tests.unit.orders.web.test_rest import assert_problem
 from tests.unit.refusals import refused
@@ -430,6 +435,42 @@ def test_a_port_that_is_taken_is_named(small_shop, served):
 def test_what_is_no_store_is_refused(kept):
     with refused(InvalidSetting, kept):
         OrderApi(kept)
+
+
+PROGRAM = """
+import signal, sys
+from eventlab.orders.store import Store
+from eventlab.orders.web import OrderApi, Server
+
+server = Server(OrderApi(Store(sys.argv[1])))
+handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+print(server.url, server.token_file, flush=True)
+server.run()
+assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+print("stopped", server.token_file.exists(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
+def test_in_the_foreground_a_signal_ends_it_cleanly(tmp_path, home, ends):
+    """It stops listening, its token file goes, and the program goes on after it."""
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "shop.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        url, _, token_file = program.stdout.readline().strip().partition(" ")
+        alive = lambda: httpx.get(f"{url}/health/live").status_code == 200  # noqa: E731
+        wait_until(lambda: attempted(alive), 20, "It does not answer.")
+        assert stat.S_IMODE(Path(token_file).stat().st_mode) == 0o600
+        program.send_signal(ends)
+        assert program.stdout.readline() == "stopped False\n"
+        assert program.wait(10) == 0
+
+
+def attempted(act):
+    """Return what it returns; False while nobody listens."""
+    try:
+        return act()
+    except httpx.TransportError:
+        return False
 
 
 def test_nothing_is_left_of_a_server(small_shop):
