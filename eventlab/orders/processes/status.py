@@ -56,4 +56,6 @@ def _lag(servers: str, group_id: str) -> dict[str, int]:
     except UnknownGroup:
         return {}
     found = found[found["committed"].astype(bool)]
-    return {f"{row['topic']}-{row['partition']}": int(row["lag"]) for row in found.to_dict("records")}
+    return {
+        f"{row['topic']}-{row['partition']}": int(row["lag"]) for row in found.to_dict("records")
+    }
