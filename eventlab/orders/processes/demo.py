@@ -88,9 +88,10 @@ def _begin(opened: ExitStack, servers: str, store: Store, members: int) -> None:
     timer = partial(cancel_unpaid, after=_PATIENCE)
     publisher = opened.enter_context(OrderPublisher(servers))
     opened.enter_context(running(Relay(store, publisher).run))
-    for _ in range(members):
-        names = sorted(TOPICS.values())
-        member = OrderSubscriber(servers, GROUP, names, store=store, timer=timer)
+    names = sorted(TOPICS.values())
+    for number in range(1, members + 1):
+        own = {"store": store, "timer": timer, "client_id": f"member-{number}"}
+        member = OrderSubscriber(servers, GROUP, names, **own)
         opened.enter_context(member)
         opened.enter_context(running(partial(_run, member)))
 
