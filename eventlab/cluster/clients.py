@@ -26,3 +26,15 @@ def connected(kind: Any, **config: Any) -> Any:
         for made in networks:
             made.close()
         raise
+
+
+def give_out_again(consumer: Any) -> None:
+    """Let the next `poll` give out what was fetched of a partition before it was paused.
+
+    Whoever pauses and resumes calls this before each poll. kafka-python 3.0.12 puts such records
+    aside until their place is free, and leaves an empty batch in that place: without this a
+    partition that was resumed may give nothing ever again.
+    """
+    fetcher = consumer._fetcher
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None

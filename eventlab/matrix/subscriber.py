@@ -16,6 +16,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
+from eventlab.cluster.clients import give_out_again
 from eventlab.history import consumers
 from eventlab.matrix.inside import Parent, Script, task
 from eventlab.matrix.journal import Journal
@@ -61,6 +62,7 @@ class Subscriber:
     def run(self) -> None:
         """Do so until the parent says "end"."""
         while not self._parent.ends:
+            give_out_again(self._consumer)
             polled = self._consumer.poll(timeout_ms=200)
             records = [record for some in polled.values() for record in some]
             if records and self._commits == "before":

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import MemberState
 
-from eventlab.cluster.clients import connected
+from eventlab.cluster.clients import connected, give_out_again
 from eventlab.errors import InvalidSetting, NeverHappened, shown
 from eventlab.orders.publisher.connect import addresses, away, find_topic
 from eventlab.waiting import wait_until
@@ -76,6 +76,7 @@ def poll(consumer: Any, timeout: float) -> dict[Any, list[Any]]:
     consumer believes that it need not join, sends no heartbeats, and gets nothing ever again.
     """
     coordinator = consumer._coordinator
+    give_out_again(consumer)
     joins = coordinator.state is not MemberState.STABLE or coordinator.need_rejoin()
     polled: dict[Any, list[Any]] = consumer.poll(
         timeout_ms=max(timeout, _JOIN) * 1000 if joins else timeout * 1000

@@ -73,6 +73,16 @@ class Progress(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """Note that the records of a partition were read up to this one."""
         self._read[part] = last + 1
 
+    def idle(self) -> None:
+        """Note that nothing is left to read, so what ends a transaction is behind us as well.
+
+        It has an offset and is no record: without this a group would lag by one for ever.
+        """
+        for part in self.owned & self._read.keys() & self._consumer.assignment():
+            with contextlib.suppress(KafkaError):
+                position = self._consumer.position(part, timeout_ms=1_000)
+                self._read[part] = max(self._read[part], position or 0)
+
     def note(self, waiting: Iterable[Any]) -> None:
         """Note that all that was read is done, but for these records: offsets stay before them."""
         done = dict(self._read)

@@ -138,6 +138,8 @@ class OrderSubscriber:
         """Poll, handle what came and what is due, commit."""
         records = self._poll(_POLL)
         self._waiting = list(filter(self._progress.keeps, self._waiting))
+        if not (records or self._waiting):
+            self._progress.idle()
         due = time.monotonic() >= self._due
         waits = set() if due else {part_of(arrival) for arrival in self._waiting}
         new = [record for record in records if (record[0], record[1]) not in waits]

@@ -11,9 +11,10 @@ import urllib.request
 import pytest
 from prometheus_client.core import GaugeMetricFamily
 
-from eventlab.errors import PortInUse, StillStarting
+from eventlab.errors import PortInUse
 from eventlab.orders.processes.figures import counts, registry
 from eventlab.orders.processes.operations import Operations
+from eventlab.orders.publisher import KafkaAway
 from tests.unit.refusals import refused
 
 
@@ -39,7 +40,7 @@ def test_what_is_away_hides_its_own_figures_alone():
     """While Kafka does not answer, the database's figures are still told."""
 
     def away():
-        raise StillStarting("Kafka is away.", "It says nothing.", "Wait.")
+        raise KafkaAway("Kafka is away.", "It says nothing.", "Wait.")
         yield
 
     def there():
