@@ -60,10 +60,10 @@ class Board:
 
 
 def _partitions(lag: pd.DataFrame) -> list[str]:
-    found = lag[["topic", "partition", "committed", "lag", "client_id"]].to_dict("records")
+    found = lag.assign(client_id=lag["client_id"].fillna("nobody")).to_dict("records")
     return [
         f"  {row['topic']}-{row['partition']:<3} "
-        f"{row['lag'] if row['committed'] else '-':>8}  {row['client_id'] or 'nobody'}"
+        f"{row['lag'] if row['committed'] else '-':>8}  {row['client_id']}"
         for row in found
     ]
 
