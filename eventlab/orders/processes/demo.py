@@ -90,8 +90,9 @@ def _begin(opened: ExitStack, servers: str, store: Store, members: int) -> None:
     opened.enter_context(running(Relay(store, publisher).run))
     names = sorted(TOPICS.values())
     for number in range(1, members + 1):
-        own = {"store": store, "timer": timer, "client_id": f"member-{number}"}
-        member = OrderSubscriber(servers, GROUP, names, **own)
+        member = OrderSubscriber(
+            servers, GROUP, names, store=store, timer=timer, client_id=f"member-{number}"
+        )
         opened.enter_context(member)
         opened.enter_context(running(partial(_run, member)))
 
