@@ -85,6 +85,7 @@ BEYOND = {
     "eventlab.orders.schedule": {WAITING},
     "eventlab.orders.inbox": {"sqlalchemy"},
     "eventlab.orders.timers": {"sqlalchemy"},
+    "eventlab.orders.traces": {"opentelemetry"},
     "eventlab.orders.views": {"sqlalchemy", "pandas"},
     "eventlab.orders.subscriber": {"kafka", "pandas", CLUSTER, WAITING},
     "eventlab.orders.background": {WAITING},

@@ -10,6 +10,7 @@ from zlib import crc32
 from sqlalchemy import Connection, func, select
 
 from eventlab.cluster.topics import check_name
+from eventlab.orders import traces
 from eventlab.orders.cloudevents import Encoded, encode
 from eventlab.orders.errors import EventEncodeError
 from eventlab.orders.events import Event
@@ -36,7 +37,7 @@ def add(db: Connection, event: Event, topic: str = "orders") -> None:
     EventEncodeError when the event has no record, InvalidSetting when no topic can have this name.
     """
     check_name(topic)
-    record = encode(event)
+    record = traces.sent(event, encode(event), topic)
     _check_size(record)
     if db.dialect.name == "postgresql":
         # A position is taken when a row is added, and seen when its transaction is committed.

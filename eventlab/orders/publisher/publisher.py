@@ -11,7 +11,7 @@ from kafka.errors import IllegalStateError, KafkaTimeoutError, MessageSizeTooLar
 
 from eventlab.cluster.topics import check_name
 from eventlab.errors import NotSupported
-from eventlab.orders import events
+from eventlab.orders import events, traces
 from eventlab.orders.cloudevents import Encoded, check_mode, encode
 from eventlab.orders.events import Event
 from eventlab.orders.publisher import connect
@@ -74,7 +74,8 @@ class OrderPublisher:
         EventEncodeError or EventTooLarge when it has no record; PublisherClosed after close();
         KafkaAway or UnknownTopic when that is known before anything was sent.
         """
-        return self.publish_encoded(event, encode(event, self._mode), self.topic)
+        record = traces.sent(event, encode(event, self._mode), self.topic)
+        return self.publish_encoded(event, record, self.topic)
 
     def publish_encoded(self, event: Event, record: Encoded, topic: str) -> Delivery:
         """Send an event as the record that it was made into before, to any topic."""

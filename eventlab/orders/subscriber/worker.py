@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from eventlab.errors import InvalidSetting
+from eventlab.orders import traces
 from eventlab.orders.events import Event
 from eventlab.orders.inbox import Arrival, Inbox, Taken
 from eventlab.orders.store import Store
@@ -69,7 +70,8 @@ class Worker:
     def _handle(self, again: Sequence[Arrival], records: Sequence[Any]) -> Taken:
         batch = [*again, *self._reading.arrivals(records)]
         try:
-            taken = self._work.take(batch, self._wants)
+            with traces.handled(self._name, [arrival.record for arrival in batch]):
+                taken = self._work.take(batch, self._wants)
         except StoreAway as error:
             log.warning("%s waits for its database: %s", self._name, error)
             self.away += 1
