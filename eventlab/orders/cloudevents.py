@@ -79,7 +79,7 @@ def decode(record: Received, find_order: FindOrder | None = None) -> Event:
     EventVersionError, EventValidationError: an event, but not one that can be read.
     `find_order(order_id)` tells what an event of version 0 does not say.
     """
-    headers = _headers(record.headers or ())
+    headers = headers_of(record)
     content = headers.get("content-type", "")
     if content.lower().startswith("application/cloudevents"):
         return _structured(content, wire.loads(record.value))
@@ -131,10 +131,10 @@ def _data(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         raise EventDecodeError("data_base64 is not Base64.", seen, _FIX) from None
 
 
-def _headers(pairs: Sequence[tuple[str, Any]]) -> dict[str, str]:
+def headers_of(record: Received) -> dict[str, str]:
     """Return the headers that matter here as text; each attribute comes at most once."""
     found: dict[str, str] = {}
-    for name, value in pairs:
+    for name, value in record.headers or ():
         if name != "content-type" and not name.startswith("ce_"):
             continue
         try:

@@ -86,6 +86,7 @@ BEYOND = {
     "eventlab.orders.inbox": {"sqlalchemy"},
     "eventlab.orders.timers": {"sqlalchemy"},
     "eventlab.orders.traces": {"opentelemetry"},
+    "eventlab.orders.avro": {"fastavro"},
     "eventlab.orders.views": {"sqlalchemy", "pandas"},
     "eventlab.orders.subscriber": {"kafka", "pandas", CLUSTER, WAITING},
     "eventlab.orders.background": {WAITING},
