@@ -32,16 +32,17 @@ def test(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Run one benchmark, or all."""
+    """Run one benchmark, those whose names begin with a word and "_", or all."""
     folder = root() / "benchmarks"
     names = sorted(path.stem for path in folder.glob("[a-z]*.py") if path.stem != "figures")
-    if options.figure and options.figure not in names:
+    wanted = options.figure
+    chosen = [name for name in names if not wanted or f"{name}_".startswith(f"{wanted}_")]
+    if not chosen:
         raise InvalidSetting(
             "There is no such benchmark.",
             f"You gave {options.figure!r}.",
             f"Use one of: {', '.join(names)}.",
         )
-    chosen = [options.figure] if options.figure else names
     arguments = ["--json"] if options.json else []
     arguments += ["--runs", str(options.runs)] if options.runs else []
     runs = [[sys.executable, str(folder / f"{name}.py"), *arguments] for name in chosen]

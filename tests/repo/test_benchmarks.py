@@ -21,6 +21,8 @@ NAMES = [
     "history",
     "imports",
     "observe",
+    "orders_api",
+    "orders_backlog",
     "orders_publish",
     "orders_subscribe",
     "start",
