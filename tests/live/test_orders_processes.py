@@ -18,6 +18,7 @@ from eventlab.errors import UnknownTopic
 from eventlab.orders import OrderCreated, encode, views
 from eventlab.orders.asyncapi import TOPICS
 from eventlab.orders.processes.sample import happenings
+from eventlab.orders.processes.status import look
 from eventlab.orders.store import Store
 from eventlab.waiting import Deadline, wait_until
 
@@ -89,22 +90,22 @@ def some_items():
     return next(event for event in happenings(1) if isinstance(event, OrderCreated)).items
 
 
-def status(*more):
-    return json.loads(run("status", "--json", *more))
+def all_done(cluster, folder, orders, group="shop", file="shop.db"):
+    """Wait until so many orders are in the tables, and nothing is left to read; return the status.
 
-
-def all_done(orders, *more):
-    """Wait until so many orders are in the tables, and nothing is left to read."""
+    It is asked here and not by the command: each of those takes a second to begin.
+    """
 
     def found():
-        now = status(*more)
+        now = look(cluster.bootstrap_servers, store, group)
         done = sum(now["orders"].values()) == orders and now["lag"] and not any(now["lag"].values())
         return now if done else None
 
-    return wait_until(found, 60, "It is not all in the tables.", every=0.2)
+    with Store(folder / file) as store:
+        return wait_until(found, 60, "It is not all in the tables.", every=0.1)
 
 
-def test_events_flow_into_sql_and_are_measured(shop, tmp_path):
+def test_events_flow_into_sql_and_are_measured(shop, cluster, tmp_path):
     """Published, handled once, told by metrics and by JSON lines; a second group fills new tables.
 
     That is a blue/green replay: when green has caught up, who reads is pointed at green.
@@ -112,7 +113,7 @@ def test_events_flow_into_sql_and_are_measured(shop, tmp_path):
     assert shop("publish", "--orders", "30").startswith("Published")
     with started(tmp_path, "subscribe", "--metrics-port", "0", "--log", "json") as subscriber:
         metrics = subscriber.said("Metrics: ")
-        now = all_done(30)
+        now = all_done(cluster, tmp_path, 30)
         told = get(metrics)
         ready = json.loads(get(metrics.replace("/metrics", "/health/ready")))
     assert now["dead_letters"] == {}
@@ -122,15 +123,17 @@ def test_events_flow_into_sql_and_are_measured(shop, tmp_path):
     assert ready == {"status": "pass", "sql": True}
     lines = [json.loads(line) for line in subscriber.err.read_text().splitlines()]
     assert any(f"{events} events handled" in line["message"] for line in lines)
-    green = ("--group", "green", "--store", str(tmp_path / "green.db"))
-    with started(tmp_path, "subscribe", *green):
-        all_done(30, *green)
+    assert json.loads(shop("status", "--json")) == now
+    assert "dead letters  none" in shop("status")
+    green = str(tmp_path / "green.db")
+    with started(tmp_path, "subscribe", "--group", "green", "--store", green):
+        all_done(cluster, tmp_path, 30, "green", "green.db")
     with Store(tmp_path / "shop.db") as blue, Store(tmp_path / "green.db") as other:
         assert views.orders(blue).equals(views.orders(other))
         assert views.revenue(blue).equals(views.revenue(other))
 
 
-def test_an_order_goes_from_the_web_through_the_outbox_into_the_tables(shop, tmp_path):
+def test_an_order_goes_from_the_web_through_the_outbox_into_the_tables(shop, cluster, tmp_path):
     """API, relay and subscriber are three processes; each ends in good order at SIGTERM."""
     shop("publish", "--orders", "1")
     with (
@@ -139,7 +142,7 @@ def test_an_order_goes_from_the_web_through_the_outbox_into_the_tables(shop, tmp
         started(tmp_path, "api", "--outbox") as api,
     ):
         file, _, url = api.said("Programs send the token in ").removesuffix(".").partition(" to ")
-        all_done(1)
+        all_done(cluster, tmp_path, 1)
         token = {"Authorization": f"Bearer {Path(file).read_text()}"}
         wanted = {"customer_id": "C-00042"}
         wanted["items"] = [{"product_id": "GRUMPY-TEAPOT", "quantity": 2}]
@@ -147,7 +150,7 @@ def test_an_order_goes_from_the_web_through_the_outbox_into_the_tables(shop, tmp
         asked = urllib.request.Request(f"{url}/orders", json.dumps(wanted).encode(), headers)
         with urllib.request.urlopen(asked, timeout=10) as answer:
             assert answer.status == 202
-        all_done(2)
+        all_done(cluster, tmp_path, 2)
         assert "orders_outbox_waiting 0.0" in get(relay.said("Metrics: "))
     assert not Path(file).exists()
 
@@ -165,29 +168,24 @@ def test_a_member_that_joins_takes_some_of_the_partitions(shop, cluster, tmp_pat
         with started(tmp_path, "subscribe"):
             wait_until(lambda: owners() == 2, 30, "Two do not share.")
             shop("publish", "--orders", "40")
-            all_done(40)
+            all_done(cluster, tmp_path, 40)
         wait_until(lambda: owners() == 1, 30, "The first has not got all again.")
 
 
 def test_what_cannot_be_handled_is_shown_and_sent_back(shop, cluster, tmp_path):
     """An order of nobody is dead; once its customer is known it is replayed, and in the tables."""
-    early = OrderCreated(
-        "O-1", "C-00042", next(e for e in happenings(1) if "items" in dir(e)).items
-    )
+    early = OrderCreated("O-1", "C-00042", some_items())
     shop("replay", "--topic", "orders", "--json")  # the topics of the shop are there from now on
     with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers) as producer:
         producer.send("orders", **encode(early)._asdict()).get(timeout=30)
     with started(tmp_path, "subscribe"):
-        wait_until(
-            lambda: status()["dead_letters"] == {"orders-dlt": 1}, 60, "It is not dead.", 0.2
-        )
+        assert all_done(cluster, tmp_path, 0)["dead_letters"] == {"orders-dlt": 1}
         shop("publish", "--orders", "1")
-        all_done(1)
+        all_done(cluster, tmp_path, 1)
         [letter] = shop("replay", "--exception", "NotYet", "--json").splitlines()
         assert json.loads(letter)["key"] == "O-1"
         shop("replay", "--send")
-        all_done(2)
-    assert status()["dead_letters"] == {"orders-dlt": 0}
+        assert all_done(cluster, tmp_path, 2)["dead_letters"] == {"orders-dlt": 0}
 
 
 def test_what_a_later_version_wrote_is_read_after_a_rollback(shop, cluster, tmp_path):
@@ -201,7 +199,7 @@ def test_what_a_later_version_wrote_is_read_after_a_rollback(shop, cluster, tmp_
     with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers) as producer:
         producer.send("orders", **later._asdict()).get(timeout=30)
     with started(tmp_path, "subscribe"):
-        assert all_done(2)["dead_letters"] == {}
+        assert all_done(cluster, tmp_path, 2)["dead_letters"] == {}
 
 
 def test_a_schedule_publishes_until_it_is_asked_to_end(shop, cluster, tmp_path):
