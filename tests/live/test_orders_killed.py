@@ -22,7 +22,7 @@ from tests.live import killed
 from tests.live.subscribed import assert_told, committed, handled, publish, story
 from tests.unit.orders.databases import postgresql, url  # noqa: F401 (fixtures)
 
-KILLS = int(os.environ.get("KILLS", "10"))
+KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
 
 
