@@ -153,7 +153,7 @@ oracle("orders-16")
 #
 # `handle_order_created` adds an order to the takings of its day.
 # `consume_events` calls it for each event, and leaves it to the client to commit offsets.
-# It is the subscriber that most tutorials show.
+# It is the subscriber that most tutorials show; in the article it is a method of `OrderSubscriber`.
 
 
 # %% id="handler"
@@ -314,7 +314,7 @@ found
 # > {'effect_first': 101, 'offset_first': 99}
 
 # %% [markdown]
-# 101 or 99: one order too many or one too few.
+# **101** and **99**: one order too many, and one too few.
 #
 # - **First the effect**: what was handled and not committed comes again.
 #   That is *at least once*.
@@ -934,7 +934,7 @@ def with_reason(record, error, producer):
 
 
 database = lives(with_dead_letters, with_reason, "aside-16")
-# > The letter has b'The value of the record is no JSON
+# > The letter has b"The value of the record is no JSON
 
 # %% id="ch16-aside-solution" tags=["solution"]
 poisoned("aside-16")
