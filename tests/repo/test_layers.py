@@ -192,12 +192,20 @@ def test_of_the_history_only_the_clients_of_the_judge_know_the_cluster():
 def test_only_the_cluster_and_the_command_line_know_processes(path):
     """Everything else would work on a cluster that somebody else runs.
 
-    The fault matrix kills and freezes clients as well, in one module.
+    The fault matrix kills and freezes clients as well, and lessons kill programs: a module each.
     """
-    if is_below(name_of(path), "eventlab.cluster", "eventlab.cli", "eventlab.matrix.child"):
+    killing = ("eventlab.matrix.child", "eventlab.programs")
+    if is_below(name_of(path), "eventlab.cluster", "eventlab.cli", *killing):
         return
     known = {n for n in imports(path) if is_below(n, "psutil", "subprocess", "multiprocessing")}
     assert known == set()
+
+
+def test_programs_know_nothing_of_kafka_or_of_orders():
+    """What runs in a process of its own is up to the notebook."""
+    [path] = inside("eventlab.programs")
+    ours = {name for name in imports(path) if not is_standard(name)}
+    assert ours == {"eventlab.cluster.process", ERRORS, "eventlab.waiting"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
