@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import os
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,9 @@ class Program:
     @property
     def said(self) -> str:
         """What it has printed so far, errors too."""
-        self._out.seek(0)
-        return self._out.read().decode("utf-8", "replace")
+        # Not seek and read: the place in the file is the program's as well, which writes there.
+        file = self._out.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
 
     def kill(self) -> None:
         """SIGKILL it, whatever it is doing; nothing when it has ended."""

@@ -49,8 +49,8 @@ def find_topic(servers: Sequence[str], topic: object, settings: Mapping[str, Any
     except KafkaError as error:
         raise away(servers, error) from None
     if topic not in topics:
-        fix = "Create it first: cluster.create_topic(...)."
-        raise UnknownTopic(f"Topic {shown(topic)} does not exist.", *instead(topic, topics, fix))
+        seen, fix = instead(topic, topics, "Create it first: cluster.create_topic(...).")
+        raise UnknownTopic(f"Topic {shown(topic)} does not exist.", seen, fix)
 
 
 def producer(servers: Sequence[str], settings: Mapping[str, Any]) -> KafkaProducer:
