@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from eventlab.cli import command as command_line
 from eventlab.cli import orders
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from eventlab.cli.command import Commands, Run
 
 
 def add(commands: Commands) -> None:
@@ -105,20 +105,9 @@ def _looking(parts: Commands) -> None:
 
 
 def _part(
-    parts: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int | None],
-    what: str,
-    *examples: str,
+    parts: Commands, name: str, run: Run, what: str, *examples: str
 ) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = parts.add_parser(
-        name,
-        help=what,
-        description=what[0].upper() + what[1:] + ".",
-        epilog="example:" + "".join(f"\n  eventlab orders {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
+    command = command_line.add(parts, name, run, what, *examples, of="eventlab orders")
     command.add_argument("--servers", metavar="HOST:PORT,...", help="Kafka (or EVENTLAB_SERVERS)")
     command.add_argument("--cluster", default="lab", help="else the cluster here (default: lab)")
     command.add_argument(

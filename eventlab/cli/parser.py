@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventlab import __version__
 from eventlab.cli import checkout, cluster, doctor, lab, matrix, orders_parser
+from eventlab.cli.command import add
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-Run = Callable[[argparse.Namespace], "int | None"]
+    from eventlab.cli.command import Commands
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,9 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _cluster_commands(commands: Commands) -> None:
-    up = _add(
-        commands, "up", cluster.up, "start a cluster that runs until `down`", "up --brokers 5"
-    )
+    up = add(commands, "up", cluster.up, "start a cluster that runs until `down`", "up --brokers 5")
     up.add_argument("--brokers", type=int, metavar="N", help="how many brokers (default: 3)")
     up.add_argument("--profile", help="lab, stock or small (default: lab)")
     up.add_argument("--port", type=int, help="the first broker's port (default: a free one)")
@@ -45,10 +41,10 @@ def _cluster_commands(commands: Commands) -> None:
         "--property", action="append", default=[], metavar="KEY=VALUE", help="a broker property"
     )
     up.add_argument("--owner", type=int, metavar="PID", help="run as long as this process does")
-    down = _add(commands, "down", cluster.down, "end a cluster, whoever uses it", "down --all")
+    down = add(commands, "down", cluster.down, "end a cluster, whoever uses it", "down --all")
     down.add_argument("--all", action="store_true", help="end every cluster of this user")
-    status = _add(commands, "status", cluster.status, "say what runs and where", "status --json")
-    logs = _add(commands, "logs", cluster.logs, "show what a node has written", "logs 1 --lines 50")
+    status = add(commands, "status", cluster.status, "say what runs and where", "status --json")
+    logs = add(commands, "logs", cluster.logs, "show what a node has written", "logs 1 --lines 50")
     logs.add_argument("node", nargs="?", type=int, help="a node_id (default: every node)")
     logs.add_argument("--lines", type=int, default=20, metavar="N", help="how many (default: 20)")
     for command in (up, down, status, logs):
@@ -58,21 +54,19 @@ def _cluster_commands(commands: Commands) -> None:
 
 
 def _lab_commands(commands: Commands) -> None:
-    opened = _add(commands, "lab", lab.lab, "open JupyterLab on the lessons, with a cluster", "lab")
+    opened = add(commands, "lab", lab.lab, "open JupyterLab on the lessons, with a cluster", "lab")
     opened.add_argument("--no-browser", action="store_true", help="print the URL, open nothing")
     opened.add_argument("--port", type=int, help="JupyterLab's port (default: a free one)")
-    _add(commands, "fetch", lab.fetch, "fetch and prepare all that working offline needs", "fetch")
-    told = _add(
-        commands, "doctor", doctor.doctor, "say what is installed, running, wrong", "doctor"
-    )
+    add(commands, "fetch", lab.fetch, "fetch and prepare all that working offline needs", "fetch")
+    told = add(commands, "doctor", doctor.doctor, "say what is installed, running, wrong", "doctor")
     told.add_argument("--json", action="store_true", help="print JSON for a program")
-    tests = _add(commands, "test", checkout.test, "run all tests of a checkout", "test -k topics")
+    tests = add(commands, "test", checkout.test, "run all tests of a checkout", "test -k topics")
     tests.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments for pytest")
-    bench = _add(commands, "bench", checkout.bench, "measure the promises", "bench start --json")
+    bench = add(commands, "bench", checkout.bench, "measure the promises", "bench start --json")
     bench.add_argument("figure", nargs="?", metavar="NAME", help="which benchmark (default: all)")
     bench.add_argument("--runs", type=int, metavar="N", help="runs each (default: its own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object a line")
-    faults = _add(
+    faults = add(
         commands,
         "matrix",
         matrix.matrix,
@@ -88,21 +82,5 @@ def _lab_commands(commands: Commands) -> None:
     faults.add_argument("--seed", type=int, help="repeats a run (default: a new one, printed)")
     faults.add_argument("--save", metavar="FILE", help="write every run to a CSV file")
     faults.add_argument("--json", action="store_true", help="print one JSON object a row")
-    build = _add(
-        commands, "build", checkout.build, "make notebooks/ from lessons/", "build --check"
-    )
+    build = add(commands, "build", checkout.build, "make notebooks/ from lessons/", "build --check")
     build.add_argument("--check", action="store_true", help="change nothing, fail if any differ")
-
-
-def _add(
-    commands: Commands, name: str, run: Run, what: str, *examples: str
-) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=what,
-        description=what[0].upper() + what[1:] + ".",
-        epilog="example:" + "".join(f"\n  eventlab {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    return command

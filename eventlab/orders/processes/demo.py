@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
@@ -27,7 +27,6 @@ from eventlab.orders import interrupts, topics
 from eventlab.orders.asyncapi import TOPICS
 from eventlab.orders.background import running
 from eventlab.orders.cloudevents import encode
-from eventlab.orders.events import Event
 from eventlab.orders.outbox import rows
 from eventlab.orders.outbox.relay import Relay
 from eventlab.orders.processes.board import Board
@@ -114,9 +113,9 @@ class _Flow:
     """Publishes the sample events at their rate, in the background."""
 
     def __init__(self, servers: str, options: argparse.Namespace) -> None:
-        self.total = sum(1 for _ in happenings(options.orders, options.seed))
+        events = list(happenings(options.orders, options.seed))
+        self.total, self._events = len(events), iter(events)
         self._at_once = sum(1 for _ in beginnings(options.seed))
-        self._events: Iterator[Event] = happenings(options.orders, options.seed)
         self._rate = options.rate
         self._publisher = OrderPublisher(servers)
         self._closing = ExitStack()
@@ -150,7 +149,7 @@ class _Flow:
 def _show(board: Board, flow: _Flow, store: Store, seen: Any, stop: threading.Event) -> None:
     """Draw the board until all is in the tables, or until `stop`."""
     while not stop.wait(_LOOK):
-        lag = seen.now if len(seen.frame()) else None
+        lag = seen.now if len(seen.now) else None
         with store.reading() as db:
             waiting, _ = rows.waiting(db)
         board.draw(flow.published, flow.total, store, lag, waiting)

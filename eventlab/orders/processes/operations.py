@@ -1,7 +1,9 @@
 """/metrics and /health of a process that serves nothing else, on the loopback interface.
 
-with Operations(9101, registry, {"kafka": answers}):
-...                    # GET /metrics, /health/live, /health/ready until the end of the block
+    with Operations(9101, registry, {"sql": store.answers}):
+        ...                # GET /metrics, /health/live, /health/ready until the end of the block
+
+Live says that the process answers, ready that what it needs answers too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What the sample shop lets happen, each event with the topic that it belongs to.
 
-for event in happenings(100):                 # the catalogue, the customers, then 100 orders
-publisher.publish_encoded(event, encode(event), topic_of(event))
+    for event in happenings(100):             # the customers, the catalogue, then 100 orders
+        publisher.publish_encoded(event, encode(event), topic_of(event))
+
+They are the same for the same seed, with the same ids: published twice, they happen once.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ def topic_of(event: Event) -> str:
 def beginnings(seed: int = SEED) -> Iterator[Event]:
     """Yield what was there before the first order: who the customers are, what is sold."""
     shop = sample_shop(0, seed)
-    opened = shop.closed
     for customer in shop.customers:
         yield _registered(customer)
+    opened = min(customer.since for customer in shop.customers)
     for product in shop.products:
-        yield _listed(product, min((c.since for c in shop.customers), default=opened))
+        yield _listed(product, opened)
 
 
 def happenings(n: int, seed: int = SEED) -> Iterator[Event]:

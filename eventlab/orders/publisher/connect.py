@@ -36,8 +36,8 @@ def _is_address(text: object) -> bool:
     return found is not None and 1 <= int(found[1]) <= 65535
 
 
-def find_topic(servers: Sequence[str], topic: object, settings: Mapping[str, Any]) -> None:
-    """Return when there is such a topic; UnknownTopic, or KafkaAway when nobody answers."""
+def find_topics(servers: Sequence[str], settings: Mapping[str, Any], *wanted: object) -> None:
+    """Return when there are such topics; UnknownTopic, or KafkaAway when nobody answers."""
     config = {name: value for name, value in settings.items() if name.startswith(_ADMIN)}
     config["request_timeout_ms"] = settings["bootstrap_timeout_ms"]
     try:
@@ -48,15 +48,16 @@ def find_topic(servers: Sequence[str], topic: object, settings: Mapping[str, Any
             admin.close()
     except KafkaError as error:
         raise away(servers, error) from None
-    if topic not in topics:
-        seen, fix = instead(topic, topics, "Create it first: cluster.create_topic(...).")
-        raise UnknownTopic(f"Topic {shown(topic)} does not exist.", seen, fix)
+    for topic in wanted:
+        if topic not in topics:
+            seen, fix = instead(topic, topics, "Create it first: cluster.create_topic(...).")
+            raise UnknownTopic(f"Topic {shown(topic)} does not exist.", seen, fix)
 
 
-def producer(servers: Sequence[str], settings: Mapping[str, Any]) -> KafkaProducer:
-    """Return a producer that is connected; KafkaAway when nobody answers."""
+def client(kind: Any, servers: Sequence[str], **settings: Any) -> Any:
+    """Return a client of this class that is connected; KafkaAway when nobody answers."""
     try:
-        return connected(KafkaProducer, bootstrap_servers=servers, **settings)
+        return connected(kind, bootstrap_servers=servers, **settings)
     except KafkaTimeoutError as error:
         raise away(servers, error) from None
     except (KafkaError, ValueError, TypeError, RuntimeError, AssertionError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import current_thread
 from typing import Any
 
+from kafka import KafkaProducer
 from kafka.errors import IllegalStateError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from eventlab.cluster.topics import check_name
@@ -65,8 +66,8 @@ class OrderPublisher:
         self._settings, self._servers = safe(settings), connect.addresses(bootstrap_servers)
         self.topic, self._mode, self._process = topic, mode, os.getpid()
         self._pending, self._closed = Pending(), False
-        connect.find_topic(self._servers, topic, self._settings)
-        self.producer = connect.producer(self._servers, self._settings)
+        connect.find_topics(self._servers, self._settings, topic)
+        self.producer = connect.client(KafkaProducer, self._servers, **self._settings)
 
     def publish(self, event: Event) -> Delivery:
         """Send an event, with its entity as key; return at once with its delivery.
@@ -98,7 +99,7 @@ class OrderPublisher:
         except IllegalStateError:
             raise self._gone("It was closed.") from None
         except (KafkaTimeoutError, ValueError) as error:  # it has no partitions for this topic
-            connect.find_topic(self._servers, topic, self._settings)
+            connect.find_topics(self._servers, self._settings, topic)
             raise connect.away(self._servers, error) from None
 
     def flush(self, timeout: float = 30.0) -> None:

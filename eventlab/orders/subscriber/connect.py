@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaConsumer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
-from eventlab.cluster.clients import connected, give_out_again
-from eventlab.errors import InvalidSetting, NeverHappened, shown
-from eventlab.orders.publisher.connect import addresses, away, find_topic
+from eventlab.cluster.clients import give_out_again
+from eventlab.errors import NeverHappened
+from eventlab.orders.publisher.connect import addresses, client, find_topics
 from eventlab.waiting import wait_until
 
 log = logging.getLogger(__name__)
@@ -31,19 +31,10 @@ def consumer(
     KafkaAway when nobody answers, UnknownTopic when there is no such topic.
     """
     found = addresses(servers)
-    for topic in topics:
-        find_topic(found, topic, config)
+    if topics:  # a pattern may match none yet
+        find_topics(found, config, *topics)
     address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
-    try:
-        made = connected(KafkaConsumer, bootstrap_servers=found, enable_auto_commit=False, **config)
-    except KafkaTimeoutError as error:
-        raise away(found, error) from None
-    except (KafkaError, ValueError, TypeError, RuntimeError, AssertionError) as error:
-        raise InvalidSetting(
-            "kafka-python refuses these settings.",
-            f"It says: {shown(str(error))}.",
-            "Correct them, or leave them out.",
-        ) from error
+    made = client(KafkaConsumer, found, enable_auto_commit=False, **config)
     return made, {"bootstrap_servers": found, **address}
 
 

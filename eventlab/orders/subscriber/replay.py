@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 from eventlab.cluster.clients import connected
 from eventlab.errors import InvalidSetting, NeverHappened, shown
 from eventlab.orders import letters
-from eventlab.orders.publisher.connect import addresses, away, end, find_topic
+from eventlab.orders.publisher.connect import addresses, away, end, find_topics
 from eventlab.waiting import Deadline, seconds
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class _Choice:
 
 def _read(address: dict[str, Any], topic: str, deadline: Deadline) -> list[Any]:
     """Return all records of a topic up to now; of a replay that was interrupted there is none."""
-    find_topic(address["bootstrap_servers"], topic, address)
+    find_topics(address["bootstrap_servers"], address, topic)
     consumer = connected(KafkaConsumer, isolation_level="read_committed", **address)
     try:
         parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
