@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from eventlab.cluster import ready
@@ -20,14 +20,16 @@ class Admin:
     """A KafkaAdminClient that is opened when first asked for and renewed when it is stuck.
 
     `serving` returns the brokers that run, by node_id, with their addresses: a client that tries a
-    frozen broker first waits for it in vain.
+    frozen broker first waits for it in vain. `security` says how to talk to them.
 
     kafka-python sends changes of topics to the broker that it once took for the controller (with
     KRaft any one, KIP-590: brokers forward them) and keeps to it when that broker is gone.
     """
 
-    def __init__(self, serving: Callable[[], dict[int, str]]) -> None:
-        self.serving = serving
+    def __init__(
+        self, serving: Callable[[], dict[int, str]], security: Mapping[str, Any] | None = None
+    ) -> None:
+        self.serving, self._security = serving, security or {}
         self._opened: tuple[int, Any] | None = None
 
     @property
@@ -35,7 +37,8 @@ class Admin:
         """The client itself; a forked process gets one of its own, a fork having no IO thread."""
         if self._opened is None or self._opened[0] != os.getpid():
             addresses = ",".join(self.serving().values())
-            self._opened = os.getpid(), ready.admin_client(addresses, Deadline(ONCE), ONCE)
+            made = ready.admin_client(addresses, Deadline(ONCE), ONCE, **self._security)
+            self._opened = os.getpid(), made
         return self._opened[1]
 
     def ask(self, question: Callable[[Any], T], what: str) -> T:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from typing import TYPE_CHECKING, Any
 
-from eventlab.cluster import control, show
-from eventlab.cluster.launch import log_text
-from eventlab.errors import ClusterNotRunning, NeverHappened, UnknownNode
+from eventlab.cluster import backends, control, show
+from eventlab.errors import ClusterNotRunning, NeverHappened, NotSupported, UnknownNode
 
 if TYPE_CHECKING:
     from eventlab.cluster.cluster import Cluster
+
+
+_FREEZE = {"freeze": backends.FREEZE, "thaw": backends.FREEZE}
+_NEEDS = {"stop": backends.STOP, "start": backends.STOP, "kill": backends.KILL} | _FREEZE
 
 
 class Brokers(dict[int, "Broker"]):
@@ -82,11 +86,30 @@ class Broker:
 
     def log(self, lines: int = 20) -> str:
         """Return the last lines that the node wrote to its log."""
-        text = log_text(self._cluster.folder, self.node_id)
+        text = self._ask("log")["log"]
         return "\n".join(text.splitlines()[-lines:])
 
+    def read(self, path: str) -> bytes:
+        """Return the first mebibyte of a file of the node, such as a segment of a partition.
+
+        `path` is one that Kafka tells of, wherever the node runs; FileNotFoundError for no file.
+        """
+        told = self._ask("read", path=str(path))["read"]
+        if told is None:
+            raise FileNotFoundError(path)
+        return base64.b64decode(told)
+
+    def _ask(self, what: str, **given: Any) -> dict[str, Any]:
+        if self._cluster.backend == "external":
+            raise NotSupported(
+                "What a broker that others run has written is not here.",
+                f"Its address is {self.address}.",
+                "Ask whoever runs it.",
+            )
+        return control.ask(self._cluster.folder, what, node_id=self.node_id, **given)
+
     def _do(self, verb: str, within: float = 30) -> Broker:
-        self._cluster.require_running()
+        backends.require(self._cluster, _NEEDS[verb])
         asked = {"pid": os.getpid(), "node_id": self.node_id, "verb": verb}
         control.ask(self._cluster.folder, "node", within, **asked)
         return self

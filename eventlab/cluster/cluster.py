@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from filelock import Timeout
-
 from eventlab import environment
-from eventlab.cluster import control, launch, ready, registry, show, storage, topics
+from eventlab.cluster import clients, control, launch, registry, show, storage, topics
 from eventlab.cluster.admin import Admin
+from eventlab.cluster.attach import attach_or_launch
 from eventlab.cluster.broker import Broker, Brokers
 from eventlab.cluster.settings import Settings
-from eventlab.errors import ClusterMismatch, ClusterNotRunning, NeverHappened
+from eventlab.errors import ClusterNotRunning, UnknownNode
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from eventlab.cluster.external import External
 
 T = TypeVar("T")
 
@@ -48,7 +49,9 @@ class Cluster:
     `name` tells clusters apart; `profile` is "lab" (quick timings), "stock" (Kafka's own defaults)
     or "small" (one combined node); `properties` are broker properties under Kafka's own names;
     `port` is that of the first broker; `data` is a folder that outlives the cluster; `topology` is
-    "dedicated" (a controller of its own) or "combined" (every node is broker and controller).
+    "dedicated" (a controller of its own) or "combined" (every node is broker and controller);
+    `backend` is what runs the nodes: "embedded" (processes of this machine), "compose" (Docker
+    Compose, on docker-compose.yaml) or "testcontainers".
     """
 
     def __init__(
@@ -61,13 +64,15 @@ class Cluster:
         port: int | None = None,
         data: str | os.PathLike[str] | None = None,
         topology: str | None = None,
+        backend: str | None = None,
     ) -> None:
         environment.warn_of_unknown_names()
         environment.warn_of_ignored_names()
         given = {} if properties is None else properties
-        self._settings = Settings(name, brokers, profile, given, port, data, topology)
+        self._settings = Settings(name, brokers, profile, given, port, data, topology, backend)
         self.name = name
         self._told: dict[str, Any] | None = None
+        self._external: External | None = None
         self._admin = Admin(self._serving)
 
     @_OnClassOrInstance
@@ -77,8 +82,40 @@ class Cluster:
         It runs as long as somebody holds it: this process, other notebooks, JupyterLab.
         ClusterMismatch when one of this name runs with other settings than those asked for.
         """
+        if self._settings.resolved().backend == "external":
+            return self._meet()
         self._told = attach_or_launch(self._settings, os.getpid())
-        ready.quiet_client()
+        clients.quiet()
+        _open.add(self)
+        return self
+
+    @classmethod
+    def connect(
+        cls,
+        bootstrap_servers: str | None = None,
+        *,
+        security: Mapping[str, Any] | None = None,
+        prefix: str | None = None,
+    ) -> Cluster:
+        """Return a cluster that somebody else runs, as soon as clients can use it.
+
+            cluster = Cluster.connect("kafka.example.com:9093", security={...})
+
+        `security` has kafka-python's words (docs/clusters.md); what is left out is taken from the
+        environment (EVENTLAB_SERVERS ...). Names of topics and groups begin with `prefix`. Faults
+        are refused, and topics that it did not make are never deleted. ClusterUnreachable,
+        AccessRefused, CertificateRefused, InvalidSetting.
+        """
+        return cls("external")._meet(bootstrap_servers, security, prefix)
+
+    def _meet(self, *given: Any) -> Cluster:
+        from eventlab.cluster.external import External  # imported late: it takes a client along
+
+        external = External.from_environment(*given)
+        self._told = external.connect()
+        self._external = external
+        self._admin = Admin(self._serving, external.security)
+        clients.quiet()
         _open.add(self)
         return self
 
@@ -91,6 +128,8 @@ class Cluster:
         if self._told is None:
             return
         self._told = None
+        if self._external:
+            return
         with contextlib.suppress(ClusterNotRunning):
             state = control.ask(self.folder, "release", pid=os.getpid())
             if not state["owners"] and not state["kept"]:
@@ -113,6 +152,26 @@ class Cluster:
         return str(self.require_running()["bootstrap_servers"])
 
     @property
+    def client_config(self) -> dict[str, Any]:
+        """What a client of kafka-python needs to connect: `KafkaProducer(**client_config)`."""
+        servers = {"bootstrap_servers": self.bootstrap_servers}
+        return self._external.client_config if self._external else servers
+
+    @property
+    def backend(self) -> str:
+        """What runs the nodes: embedded, compose, testcontainers, or others: external."""
+        return str(self.require_running()["backend"])
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What can be done to it where it runs.
+
+        Some of "stop", "kill", "freeze" (a node), "isolate" (from all others), "cut clients",
+        "slow clients", "cut links", "slow links" (between two nodes); nothing, if it is not ours.
+        """
+        return frozenset(self.require_running()["can"])
+
+    @property
     def kafka_version(self) -> str:
         """The version of the brokers."""
         return str(self.require_running()["kafka_version"])
@@ -127,6 +186,12 @@ class Cluster:
     def controller(self) -> Broker:
         """The node that keeps the cluster's metadata: of several the active one."""
         told = [n for n in self.require_running()["nodes"] if "controller" in n["role"]]
+        if not told:
+            raise UnknownNode(
+                "This cluster does not tell clients of its controllers.",
+                f"It has the brokers {', '.join(map(str, self.brokers))}.",
+                "Look at observe.quorum(cluster).",
+            )
         if len(told) > 1:
             root = Path(self.require_running()["settings"]["data"] or self.folder)
             active = storage.quorum_leader(root / f"node-{n['node_id']}" / "data" for n in told)
@@ -141,7 +206,14 @@ class Cluster:
     def status(self) -> dict[str, Any]:
         """Return the state of the cluster and its nodes, as `eventlab status --json` prints it."""
         self.require_running()
-        return control.ask(self.folder, "status")
+        return self._external.status() if self._external else control.ask(self.folder, "status")
+
+    def name_of(self, name: str) -> str:
+        """Return what a topic or group of this name is called here.
+
+        On a cluster that others use too it begins with a prefix; on one of ours it is `name`.
+        """
+        return self._external.name_of(name) if self._external else name
 
     def create_topic(
         self,
@@ -152,8 +224,8 @@ class Cluster:
         *,
         configs: Mapping[str, str | int] | None = None,
         fresh: bool = False,
-    ) -> None:
-        """Create a topic, and return when all its partitions have a leader.
+    ) -> str:
+        """Create a topic, and return its name here when all its partitions have a leader.
 
         Without a number it has up to 3 replicas, and writes want all but one of them in sync. A
         topic of this shape that exists is left alone; `fresh=True` deletes it first.
@@ -170,11 +242,21 @@ class Cluster:
             "min_insync_replicas": in_sync,
             "configs": {key: str(value) for key, value in (configs or {}).items()},
         }
-        topics.create(self._admin, name, shape, fresh)
+        if self._external:
+            self._external.create_topic(self._admin, name, shape, fresh)
+        else:
+            topics.create(self._admin, name, shape, fresh)
+        return self.name_of(name)
 
     def delete_topic(self, name: str) -> None:
-        """Delete a topic and its records; UnknownTopic when there is none of this name."""
-        topics.delete(self._admin, name)
+        """Delete a topic and its records.
+
+        UnknownTopic when there is none of this name; NotOurs when others have made it.
+        """
+        if self._external:
+            self._external.delete_topic(self._admin, name)
+        else:
+            topics.delete(self._admin, name)
 
     def elect_preferred(self, topic: str) -> None:
         """Let the first replica of each partition lead it, as at first; return when it does.
@@ -207,6 +289,8 @@ class Cluster:
 
     def _not_held(self) -> str:
         """Say what became of a cluster that this object does not hold."""
+        if self._external:
+            return "not connected"
         state = registry.running(self.name)
         if state is None:
             return "not running"
@@ -223,46 +307,6 @@ class Cluster:
             show.cluster_table(state)
             if state
             else f"<p>Cluster {self.name}: {self._not_held()}</p>"
-        )
-
-
-def attach_or_launch(settings: Settings, owner: int) -> dict[str, Any]:
-    """Return the state of the cluster of these settings, now held by the process `owner`."""
-    try:
-        with registry.lock(settings.name, 180):
-            state = _attach(settings, owner)
-            if state is None or state["ending"]:  # one that is ending is waited for
-                launch.end(settings.name)
-                return launch.launch(settings.resolved(), owner)
-            return state
-    except Timeout:
-        raise NeverHappened(
-            f"Another start of the cluster '{settings.name}' did not finish.",
-            "It was awaited for 180 seconds.",
-            f"Type `eventlab down --name {settings.name}`, then try again.",
-        ) from None
-
-
-def _attach(settings: Settings, owner: int) -> dict[str, Any] | None:
-    state = registry.running(settings.name)
-    if state is None or state["ending"]:
-        return state
-    _refuse_other(settings, state)
-    try:
-        return control.ask(registry.folder(settings.name), "hold", pid=owner)
-    except ClusterNotRunning:  # it ended between the two questions
-        return None
-
-
-def _refuse_other(settings: Settings, state: Mapping[str, Any]) -> None:
-    has = state["settings"]
-    other = {key: has[key] for key, value in settings.asked().items() if has[key] != value}
-    if other:
-        seen = ", ".join(f"{key}={value!r}" for key, value in other.items())
-        raise ClusterMismatch(
-            f"A cluster named '{settings.name}' is running with other settings.",
-            f"It has {seen}.",
-            "Attach without settings, or give yours another name=.",
         )
 
 

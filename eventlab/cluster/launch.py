@@ -17,11 +17,28 @@ import psutil
 
 import eventlab
 from eventlab import environment
-from eventlab.cluster import control, jars, java, jvm, process, properties, ready, registry, storage
+from eventlab.cluster import (
+    backends,
+    control,
+    jars,
+    java,
+    jvm,
+    process,
+    properties,
+    ready,
+    registry,
+    storage,
+)
 from eventlab.cluster.nodes import CLIENT, Node, layout
 from eventlab.cluster.prepare import Prepared, is_prepared, prepared
 from eventlab.cluster.settings import Settings
-from eventlab.errors import ClusterNotRunning, EventlabError, NotEnoughRoom, StartFailed
+from eventlab.errors import (
+    ClusterNotRunning,
+    EventlabError,
+    NotEnoughRoom,
+    NotSupported,
+    StartFailed,
+)
 from eventlab.progress import Progress
 from eventlab.waiting import Deadline, wait_until
 
@@ -36,6 +53,16 @@ def launch(settings: Settings, owner: int) -> dict[str, Any]:
 
     The caller holds the lock of its name. Nothing stays behind when it fails or is interrupted.
     """
+    if settings.backend == "external":
+        raise NotSupported(
+            "A cluster that others run is not started here.",
+            "The backend is 'external'.",
+            "Use Cluster.connect(...), or set EVENTLAB_BACKEND to embedded.",
+        )
+    if settings.backend != "embedded":
+        from eventlab.cluster import contained  # imported late: an embedded cluster needs no Docker
+
+        return contained.start(settings, owner)
     _refuse_no_room(settings)
     layout(settings)  # a port that is taken is told before anything is fetched
     runtime, kafka, made = requirements()
@@ -44,8 +71,8 @@ def launch(settings: Settings, owner: int) -> dict[str, Any]:
         folder = registry.folder(settings.name)
         try:
             _write(folder, settings, nodes, owner, (runtime, kafka, made))
-            _spawn_supervisor(folder)
-            return _await_ready(folder, nodes)
+            spawn_supervisor(folder)
+            return await_ready(folder)
         except BaseException as error:  # an interrupt too must leave nothing behind
             end(settings.name)
             if not _port_was_taken(error) or settings.port or attempt == TRIES:
@@ -157,6 +184,7 @@ def _write_launch(
     ports = [node.port(CLIENT) for node in nodes]
     told = {
         "backend": "embedded",
+        "can": sorted(backends.CAN["embedded"]),
         "name": settings.name,
         "cluster_id": cluster_id,
         "kafka_version": kafka.version,
@@ -179,7 +207,8 @@ def _refuse_shared(root: Path, name: str) -> None:
             raise storage.unusable(root, f"The cluster '{other}' is using it now.")
 
 
-def _spawn_supervisor(folder: Path) -> None:
+def spawn_supervisor(folder: Path) -> None:
+    """Start the supervisor of a cluster whose launch file is written; it lives on its own."""
     package_parent = str(Path(eventlab.__file__).parent.parent)
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
     (folder / "supervisor.log").touch(0o600)
@@ -203,20 +232,24 @@ def _spawn_supervisor(folder: Path) -> None:
         )
 
 
-def _await_ready(folder: Path, nodes: Sequence[Node]) -> dict[str, Any]:
-    deadline = Deadline(90)
+def await_ready(folder: Path, within: float = 90) -> dict[str, Any]:
+    """Return the state of a cluster that was told to start, when it is ready for use."""
+    deadline = Deadline(within)
+    nodes = control.ask(folder, "status")["nodes"]
     with Progress(f"Starting {len(nodes)} Kafka nodes", "steps") as bar:
         wait_until(lambda: _all_running(folder, bar), deadline, lambda: _slow(folder), every=0.03)
         state = control.ask(folder, "status")
-        brokers = sum("broker" in node.roles for node in nodes)
+        brokers = sum("broker" in node["role"] for node in nodes)
         ready.await_service(state["bootstrap_servers"], brokers, deadline)
     return state
 
 
 def _all_running(folder: Path, bar: Progress) -> bool:
     state = control.ask(folder, "status")
+    if state.get("trouble"):
+        raise _no_containers(state["trouble"])
     for node in state["nodes"]:
-        if node["state"] in ("failed", "killed"):
+        if node["state"] in ("failed", "killed", "removed"):
             raise _node_failed(folder, node["node_id"])
     running = [node for node in state["nodes"] if node["state"] == "running"]
     bar(len(running), len(state["nodes"]) + 1)
@@ -228,8 +261,17 @@ def _slow(folder: Path) -> str:
     return f"The cluster did not get ready; its nodes are: {', '.join(states)}."
 
 
+def _no_containers(trouble: str) -> StartFailed:
+    return StartFailed(
+        "The containers of the cluster did not start.",
+        f"Docker says: {trouble.strip(' .')[-300:]}.",
+        "Look at `docker ps --all`, then try again.",
+        trouble,
+    )
+
+
 def _node_failed(folder: Path, node_id: int) -> StartFailed:
-    text = log_text(folder, node_id)
+    text = control.ask(folder, "log", node_id=node_id)["log"]
     lines = [line for line in text.splitlines() if line.strip()]
     causes = [n for n in lines if "Exception" in n or "Error" in n or "SEVERE" in n]
     return StartFailed(
@@ -238,12 +280,6 @@ def _node_failed(folder: Path, node_id: int) -> StartFailed:
         "The last lines of its log are in this error's .log.",
         "\n".join(lines[-20:]),
     )
-
-
-def log_text(folder: Path, node_id: int) -> str:
-    """Return what a node has written: a few megabytes at most, older lines are gone."""
-    files = [folder / f"node-{node_id}" / name for name in ("server.1.log", process.LOG)]
-    return "".join(f.read_text("utf-8", "replace") for f in files if f.exists())
 
 
 def _port_was_taken(error: BaseException) -> bool:

@@ -74,8 +74,10 @@ def _forget_old(folder: Path) -> None:
 def _key(java: Java, kafka: Kafka) -> str:
     facts = [java.version, str(java.home), *jvm.flags(java, _HEAP)]
     for path in (java.home / "lib" / "modules", *kafka.jars):
-        status = path.stat() if path.exists() else None
-        facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}" if status else path.name)
+        facts.append(path.name)
+        if path.exists():
+            status = path.stat()  # its time in whole seconds: layers of an image keep no more
+            facts.append(f"{status.st_size} {int(status.st_mtime)}")
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 

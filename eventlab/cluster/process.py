@@ -46,6 +46,12 @@ def cap_log(log: Path) -> None:
             os.truncate(log, 0)
 
 
+def log_text(folder: Path) -> str:
+    """Return what a node has written: a few megabytes at most, older lines are gone."""
+    files = [folder / name for name in ("server.1.log", LOG)]
+    return "".join(f.read_text("utf-8", "replace") for f in files if f.exists())
+
+
 def dies_with_parent() -> Callable[[], object] | None:
     """Return what a child has to call so that it is killed with its parent; None where none is."""
     if not sys.platform.startswith("linux"):

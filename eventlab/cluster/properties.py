@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eventlab.cluster.nodes import CLIENT, CONTROLLER, REPLICATION, Node
 from eventlab.cluster.settings import Settings
@@ -13,6 +13,10 @@ _LAB = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "replica.lag.time.max.ms": "5000",
+    # A connection that was begun while a network was cut never comes about, and is awaited all the
+    # same (defaults 10000 and 30000): a broker would be fenced long after the network is whole.
+    "socket.connection.setup.timeout.ms": "1000",
+    "socket.connection.setup.timeout.max.ms": "1000",
     # Leaders move when a lesson wants it, not within the next five minutes (default true).
     "auto.leader.rebalance.enable": "false",
     # The first member of a group need not wait for others that nobody starts (default 3000).
@@ -31,12 +35,26 @@ _LAB = {
 
 def render(node: Node, nodes: Sequence[Node], settings: Settings, data: str) -> str:
     """Return the text of the server.properties of one of these nodes; `settings` are resolved."""
-    lines = _identity(node, nodes) | {"log.dirs": data}
-    if settings.profile != "stock":
-        lines |= _LAB
-    lines |= _internal_topics(sum("broker" in other.roles for other in nodes))
-    lines |= {key: str(value) for key, value in settings.properties.items()}
+    brokers = sum("broker" in other.roles for other in nodes)
+    lines = _identity(node, nodes) | {"log.dirs": data} | common(settings, brokers)
     return "".join(f"{key}={escape(value)}\n" for key, value in lines.items())
+
+
+def common(settings: Settings, brokers: int) -> dict[str, str]:
+    """Return what all nodes of a cluster of so many brokers have alike, whatever runs them."""
+    lines = {} if settings.profile == "stock" else dict(_LAB)
+    lines |= _internal_topics(brokers)
+    return lines | {key: str(value) for key, value in settings.properties.items()}
+
+
+def variables(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return properties as the variables that Apache's image reads (KIP-975).
+
+    A dot becomes one underscore, an underscore two, a hyphen three.
+    """
+    marks = {"_": "__", "-": "___", ".": "_"}
+    named = {"".join(marks.get(c, c) for c in key).upper(): v for key, v in properties.items()}
+    return {f"KAFKA_{name}": value for name, value in named.items()}
 
 
 def _identity(node: Node, nodes: Sequence[Node]) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from typing import Any
 
+from eventlab.cluster.clients import connected
 from eventlab.waiting import Deadline, wait_until
 
 
@@ -19,28 +19,23 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def quiet_client() -> None:
-    """Keep kafka-python's warnings out of cells, unless the learner has set up logging."""
-    # Without any handler Python prints warnings to stderr, from an IO thread, into any cell.
-    logger = logging.getLogger("kafka")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-
-
-def admin_client(bootstrap_servers: str, deadline: Deadline, each: float = 10.0) -> Any:
+def admin_client(
+    bootstrap_servers: str, deadline: Deadline, each: float = 10.0, **security: Any
+) -> Any:
     """Return a connected KafkaAdminClient that gives a request `each` seconds.
 
     Whoever asks for it closes it.
     """
     from kafka import KafkaAdminClient  # imported late: 0.1 s that `eventlab status` saves
 
-    quiet_client()
-    return KafkaAdminClient(
+    return connected(
+        KafkaAdminClient,
         bootstrap_servers=bootstrap_servers,
         client_id="eventlab",
         bootstrap_timeout_ms=int(deadline.left * 1000),
         request_timeout_ms=int(Deadline(each).seconds * 1000),
         retry_backoff_ms=20,
+        **security,
     )
 
 

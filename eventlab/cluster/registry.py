@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from filelock import FileLock
 from eventlab import environment
 from eventlab.cluster import control, process
 from eventlab.cluster.settings import NAME, check_name
-from eventlab.errors import ClusterNotRunning
+from eventlab.errors import ClusterNotRunning, EngineAway
 from eventlab.waiting import Deadline
 
 
@@ -64,4 +65,15 @@ def sweep(name: str) -> None:
         return
     for pid, when in started.items():
         process.kill_marked(pid, when, str(folder(name)))
+    if (folder(name) / "containers").exists():
+        _sweep_containers(folder(name))
     shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def _sweep_containers(folder: Path) -> None:
+    from eventlab.cluster import engine  # imported late: an embedded cluster needs no Docker
+
+    with contextlib.suppress(EngineAway):  # its containers are swept by the next start
+        client = engine.client()
+        engine.remove(client, folder)
+        client.close()

@@ -13,6 +13,7 @@ from eventlab import environment
 from eventlab.errors import InvalidSetting, shown
 
 PROFILES = ("lab", "stock", "small")
+BACKENDS = ("embedded", "compose", "testcontainers", "external")
 TOPOLOGIES = ("dedicated", "combined")  # a controller of its own; every node both
 MOST_BROKERS = 9
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -36,15 +37,18 @@ class Settings:
     port: int | None = None
     data: str | os.PathLike[str] | None = None
     topology: str | None = None
+    backend: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        _check_profile(self.profile)
+        _check_choice("profile", self.profile, PROFILES)
         _check_brokers(self.brokers, self.profile)
         _check_properties(self.properties)
         _check_port(self.port)
         _check_data(self.data)
+        _check_choice("topology", self.topology, TOPOLOGIES)
         _check_topology(self.topology, self.profile)
+        _check_choice("backend", self.backend, BACKENDS)
 
     def resolved(self) -> Settings:
         """Return these settings with every default filled in."""
@@ -53,7 +57,8 @@ class Settings:
         data = str(Path(self.data).expanduser().absolute()) if self.data else None
         texts = {key: _text(value) for key, value in self.properties.items()}
         topology = self.topology or ("combined" if profile == "small" else "dedicated")
-        return Settings(self.name, brokers, profile, texts, self.port, data, topology)
+        backend = self.backend or environment.value("EVENTLAB_BACKEND") or "embedded"
+        return Settings(self.name, brokers, profile, texts, self.port, data, topology, backend)
 
     def asked(self) -> dict[str, Any]:
         """Return only what was asked for, to compare with a running cluster."""
@@ -77,14 +82,17 @@ def check_name(name: object) -> None:
         )
 
 
-def _check_profile(profile: object) -> None:
-    named = environment.value("EVENTLAB_PROFILE") if profile is None else None
-    chosen = named or profile
-    if chosen is not None and chosen not in PROFILES:
+def _check_choice(what: str, given: object, known: tuple[str, ...]) -> None:
+    """Refuse what is none of these, given or, when nothing is, told by its variable."""
+    variable = f"EVENTLAB_{what.upper()}"
+    told = variable in environment.KNOWN and given is None
+    named = environment.value(variable) if told else None
+    chosen = named or given
+    if chosen is not None and chosen not in known:
         raise InvalidSetting(
-            "There is no such profile.",
-            f"EVENTLAB_PROFILE is {shown(named)}." if named else f"You gave {shown(profile)}.",
-            f"Use one of: {', '.join(PROFILES)}.",
+            f"There is no such {what}.",
+            f"{variable} is {shown(named)}." if named else f"You gave {shown(given)}.",
+            f"Use one of: {', '.join(known)}.",
         )
 
 
@@ -174,12 +182,6 @@ def _is_path(data: object) -> bool:
 def _check_topology(topology: object, profile: object) -> None:
     if topology is None:
         return
-    if topology not in TOPOLOGIES:
-        raise InvalidSetting(
-            "There is no such topology.",
-            f"You gave {shown(topology)}.",
-            f"Use one of: {', '.join(TOPOLOGIES)}.",
-        )
     if (profile or environment.value("EVENTLAB_PROFILE")) == "small" and topology != "combined":
         raise InvalidSetting(
             "The profile 'small' is a single node in both roles.",

@@ -93,22 +93,24 @@ def partition(admin: Admin, name: str, number: int) -> Part:
     return found[number]
 
 
-def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> None:
+def create(admin: Admin, name: str, shape: dict[str, Any], fresh: bool) -> bool:
     """Create a topic of this shape; return when every broker knows all its leaders.
 
-    A topic that has it already is left alone, so that a cell can be run again.
+    A topic that has it already is left alone, so that a cell can be run again, and False returned.
     """
     if fresh and name in admin.ask(lambda client: client.list_topics(), "The list of topics"):
         delete(admin, name)
-    admin.ask(lambda client: _create(client, name, shape), f"The creation of '{name}'")
+    made = admin.ask(lambda client: _create(client, name, shape), f"The creation of '{name}'")
     brokers = admin.serving()
     admin.ask(lambda client: await_leaders(client, name, brokers), f"The creation of '{name}'")
+    return made
 
 
-def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
+def _create(client: Any, name: str, shape: dict[str, Any]) -> bool:
     from kafka.errors import InvalidConfigurationError
 
-    if name in client.list_topics():
+    there = name in client.list_topics()
+    if there:
         _refuse_other_shape(client, name, shape)
     else:
         configs = {"min.insync.replicas": str(shape["min_insync_replicas"])} | shape["configs"]
@@ -125,6 +127,7 @@ def _create(client: Any, name: str, shape: dict[str, Any]) -> None:
                 f"You gave {shown(shape['configs'])}.",
                 "Use names and values of Kafka's topic configs, such as {'retention.ms': '60000'}.",
             ) from None
+    return not there
 
 
 def await_leaders(client: Any, name: str, brokers: Iterable[int]) -> None:

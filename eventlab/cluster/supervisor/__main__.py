@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -16,14 +17,11 @@ from typing import Any
 
 from eventlab.cluster import process
 from eventlab.cluster.supervisor.fault import Fault, Faults
-from eventlab.cluster.supervisor.link import Links
-from eventlab.cluster.supervisor.node import Node
 from eventlab.cluster.supervisor.owner import Owner
+from eventlab.cluster.supervisor.runner import runner
 
 TICK = 0.25  # seconds between two looks at the owners
 GRACE = 4.0  # seconds without an owner until the end: a kernel restarts in less
-END = 5.0  # seconds that brokers get to leave the cluster in order
-QUORUM_END = 1.0
 FILES = 65_536
 
 
@@ -33,15 +31,8 @@ class Supervisor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.launch: dict[str, Any] = json.loads((folder / "launch.json").read_text("utf-8"))
-        self.links, environ = Links(), self.launch["environ"]
-        self.nodes = {
-            told["node_id"]: Node(told, folder / f"node-{told['node_id']}", environ, self.links)
-            for told in self.launch["nodes"]
-        }
-        self.faults = Faults(self.nodes, self.links)
-        nodes = self.nodes.values()
-        self.controllers = [node for node in nodes if "controller" in node.roles]
-        self.brokers = [node for node in nodes if "controller" not in node.roles]
+        self.runner = runner(self.launch, folder)
+        self.faults = Faults(self.runner.nodes, self.runner.links)
         self.owners: dict[int, Owner] = {}
         self.kept = False
         self.mending: set[asyncio.Task[None]] = set()
@@ -54,38 +45,15 @@ class Supervisor:
         server = await asyncio.start_unix_server(self._serve, "control")
         os.write(told, b"1")  # whoever started this process may ask now
         os.close(told)
-        starting = asyncio.create_task(self._start())
-        watching = asyncio.create_task(self._watch_owners())
+        tasks = [self.runner.start(self._write_state), self._watch_owners(), self._watch_nodes()]
+        doing = [asyncio.create_task(task) for task in tasks]
         await self.ending.wait()
-        starting.cancel()
-        watching.cancel()
-        await self._end()
+        for task in (*doing, *self.mending):
+            task.cancel()
+        await asyncio.wait(doing)  # a start that was cancelled cleans up after itself
+        await self.runner.end()
         shutil.rmtree(self.folder, ignore_errors=True)
         server.close()
-
-    async def _start(self) -> None:
-        # Brokers register with the controller; before it listens they would only burn CPU.
-        for wave in (self.controllers, self.brokers):
-            starts = [asyncio.create_task(node.start()) for node in wave]
-            await asyncio.sleep(0)
-            self._write_state()
-            await asyncio.gather(*starts)
-
-    async def _end(self) -> None:
-        """Brokers first: they need the controller to leave, and hang for minutes without it."""
-        for task in self.mending:
-            task.cancel()
-        for node in self.nodes.values():
-            node.retired = True
-        for link in self.links.values():
-            link.set()
-        for controller in self.controllers:
-            await controller.thaw()
-        alone = not any(controller.pid for controller in self.controllers)
-        await asyncio.gather(*(n.kill() if alone else n.stop(END) for n in self.brokers))
-        # Of a quorum that ends as a whole no node can leave in order.
-        within = END if len(self.controllers) == 1 else QUORUM_END
-        await asyncio.gather(*(controller.stop(within) for controller in self.controllers))
 
     async def _watch_owners(self) -> None:
         alone_since: float | None = None
@@ -97,10 +65,12 @@ class Supervisor:
             if alone_since and (not self.owners or time.monotonic() - alone_since > GRACE):
                 self.ending.set()
             self._mend_of_strangers()
+            await asyncio.sleep(TICK)
+
+    async def _watch_nodes(self) -> None:
+        while True:
             process.cap_log(Path("supervisor.log"))
-            for node in self.nodes.values():
-                process.cap_log(node.folder / process.LOG)
-                node.close_when_gone()
+            await self.runner.look()
             await asyncio.sleep(TICK)
 
     async def _replace(self, owner: Owner) -> None:
@@ -134,8 +104,7 @@ class Supervisor:
 
     def _write_state(self) -> None:
         """Write what a later start needs to sweep up, should this process be killed."""
-        pids = [pid for node in self.nodes.values() if (pid := node.pid)]
-        state = {pid: process.started_at(pid) for pid in [os.getpid(), *pids]}
+        state = {pid: process.started_at(pid) for pid in [os.getpid(), *self.runner.pids()]}
         draft = self.folder / "state.draft"
         draft.write_text(json.dumps({"supervisor": os.getpid(), "started": state}), "utf-8")
         draft.replace(self.folder / "state.json")
@@ -160,6 +129,11 @@ class Supervisor:
         elif do == "mend":
             await self.faults.mend(self.faults.known(given["tokens"]))
             self._write_state()
+        elif do == "log":
+            return {"log": await asyncio.to_thread(self.runner.nodes[given["node_id"]].log)}
+        elif do == "read":
+            read = await asyncio.to_thread(self.runner.nodes[given["node_id"]].read, given["path"])
+            return {"read": None if read is None else base64.b64encode(read).decode()}
         elif do == "hold":
             self.hold(given["pid"])
         elif do == "release":
@@ -173,15 +147,16 @@ class Supervisor:
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the cluster as the client shows it."""
-        told: dict[str, Any] = self.launch["told"]
+        told: dict[str, Any] = self.launch["told"] | self.runner.told()
+        nodes, links = self.runner.nodes, self.runner.links
         return told | {
             "supervisor": os.getpid(),
             "kept": self.kept,
             "ending": self.ending.is_set(),
             "owners": sorted(pid for pid, owner in self.owners.items() if owner.alive()),
             "nodes": [
-                node.describe() | {"reachable": self.links.reach(str(number), map(str, self.nodes))}
-                for number, node in self.nodes.items()
+                node.describe() | {"reachable": links.reach(str(number), map(str, nodes))}
+                for number, node in nodes.items()
             ],
             "faults": self.faults.describe(),
         }

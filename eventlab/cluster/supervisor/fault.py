@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from eventlab.cluster.supervisor.link import Links, together
-from eventlab.cluster.supervisor.node import Node
+from eventlab.cluster.supervisor.link import together
 from eventlab.cluster.supervisor.owner import Owner
+
+if TYPE_CHECKING:
+    from eventlab.cluster.supervisor.runner import Links, Node
 
 _KEPT = 1000  # faults that are over and remembered
 _MEND = 30.0  # seconds until a node that is mended is no longer waited for
@@ -50,7 +52,7 @@ class Fault:
 class Faults:
     """All faults of a cluster, those that are on and those that were."""
 
-    def __init__(self, nodes: dict[int, Node], links: Links) -> None:
+    def __init__(self, nodes: Mapping[int, Node], links: Links) -> None:
         self._nodes, self._links = nodes, links
         self._all: list[Fault] = []
         self._count = 0
@@ -64,7 +66,7 @@ class Faults:
         """Break what it says; what cannot be broken in full is not broken at all."""
         fault = self._remember(owner, told)
         try:
-            self._rule(fault.links)
+            await self._rule(fault.links)
             verbs = fault.nodes.items()
             await asyncio.gather(*(getattr(self._nodes[node], verb)() for node, verb in verbs))
         except BaseException:
@@ -80,7 +82,7 @@ class Faults:
         ended = [fault for fault in faults if not fault.end]
         for fault in ended:
             fault.end = time.time_ns()
-        self._rule(link for fault in ended for link in fault.links)
+        await self._rule(link for fault in ended for link in fault.links)
         held = {node for fault in self.active() for node in fault.nodes}
         mends = {node for fault in ended for node in fault.nodes if node in self._nodes} - held
         mending = {asyncio.create_task(self._nodes[node].start()) for node in mends}
@@ -90,11 +92,14 @@ class Faults:
         if mending:
             await asyncio.wait(mending, timeout=_MEND if self._has_quorum(mends) else 0)
 
-    def _rule(self, links: Iterable[tuple[str, str]]) -> None:
+    async def _rule(self, links: Iterable[tuple[str, str]]) -> None:
         """Let links be as all faults that are on want them, together."""
-        for ends in set(links):
-            rules = [fault.rule for fault in self.active() if ends in fault.links]
-            self._links[ends].set(**together(rules))
+        wanted = {
+            ends: together([fault.rule for fault in self.active() if ends in fault.links])
+            for ends in set(links)
+        }
+        if wanted:
+            await self._links.rule(wanted)
 
     def _has_quorum(self, coming: Collection[int]) -> bool:
         """Say whether most controllers run or come back now."""

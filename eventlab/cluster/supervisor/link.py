@@ -121,6 +121,16 @@ class Links(dict[tuple[str, str], Link]):
     def __missing__(self, ends: tuple[str, str]) -> Link:
         return self.setdefault(ends, Link())
 
+    async def rule(self, rules: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        """Set the rules of these links."""
+        for ends, rule in rules.items():
+            self[ends].set(**rule)
+
+    def open(self) -> None:
+        """Let everything pass."""
+        for link in self.values():
+            link.set()
+
     def reach(self, node: str, nodes: Iterable[str]) -> bool:
         """Say whether clients reach a node, and the node any of the others."""
         others = [other for other in nodes if other != node]

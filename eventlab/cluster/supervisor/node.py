@@ -20,6 +20,7 @@ from eventlab.cluster.supervisor.proxy import Proxy
 
 NODE_START = 120.0  # seconds; whoever asked for the start has a shorter deadline of its own
 NODE_STOP = 10.0
+READ = 2**20  # bytes of a file that are told
 _LOOK = 1.0  # seconds for a connection to a JVM: one that is frozen may leave it hanging
 _ENDED = {-signal.SIGKILL: "killed", -signal.SIGTERM: "stopped", 143: "stopped", 0: "stopped"}
 
@@ -62,13 +63,19 @@ class Node:
 
     def describe(self) -> dict[str, Any]:
         """Return what `eventlab status --json` prints of it."""
-        return {
-            "node_id": self.node_id,
-            "role": "+".join(self.roles),
-            "state": self.state,
-            "pid": self.pid,
-            "address": f"127.0.0.1:{self.port}",
-        }
+        return described(self, f"127.0.0.1:{self.port}")
+
+    def log(self) -> str:
+        """Return what it has written, the last few megabytes at most."""
+        return process.log_text(self.folder)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the first mebibyte of a file, None when there is none."""
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(READ)
+        except OSError:
+            return None
 
     async def start(self) -> None:
         """Start the JVM unless it lives, thaw it, and return when it accepts connections."""
@@ -98,7 +105,7 @@ class Node:
 
     async def stop(self, within: float = NODE_STOP) -> None:
         """SIGTERM, and SIGKILL when that did not end it in time."""
-        with self._ending():
+        with ending(self):
             self._signal(signal.SIGCONT)  # a frozen process cannot act on SIGTERM
             self._signal(signal.SIGTERM)
             await _until(lambda: self.pid is None, within)
@@ -106,7 +113,7 @@ class Node:
 
     async def kill(self) -> None:
         """SIGKILL."""
-        with self._ending():
+        with ending(self):
             self._signal(signal.SIGKILL)
             await _until(lambda: self.pid is None, NODE_STOP)
             self.close_when_gone()
@@ -124,13 +131,22 @@ class Node:
         if self.process and self.pid:  # our own child, not reaped yet: the pid cannot be another's
             self.process.send_signal(number)
 
-    @contextlib.contextmanager
-    def _ending(self) -> Iterator[None]:
-        self.endings += 1
-        try:
-            yield
-        finally:
-            self.endings -= 1
+
+def described(node: Any, address: str) -> dict[str, Any]:
+    """Return a node's part of `eventlab status --json`."""
+    role = "+".join(node.roles)
+    told = {"node_id": node.node_id, "role": role, "state": node.state, "pid": node.pid}
+    return told | {"address": address}
+
+
+@contextlib.contextmanager
+def ending(node: Any) -> Iterator[None]:
+    """Count an ending that is under way: a start waits for it."""
+    node.endings += 1
+    try:
+        yield
+    finally:
+        node.endings -= 1
 
 
 async def _until(condition: Callable[[], bool], within: float, every: float = 0.01) -> None:

@@ -59,12 +59,12 @@ class Supervised:
         environment.private_folder(self.folder)
         launch_file = {
             "owner": os.getpid(),
-            "told": {"name": name},
+            "told": {"name": name, "backend": "embedded"},
             "environ": {process.MARK: str(self.folder)},
             "nodes": told,
         }
         (self.folder / "launch.json").write_text(json.dumps(launch_file))
-        launch._spawn_supervisor(self.folder)
+        launch.spawn_supervisor(self.folder)
         self.await_states("running")
 
     def _broker(self, number: int, ports: Any) -> dict[str, Any]:

@@ -1,0 +1,215 @@
+"""Starting a cluster of containers: the engine, the image and the ports are looked at first."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eventlab import environment
+from eventlab.bundled import bundled
+from eventlab.cluster import backends, engine, launch, properties, registry, storage
+from eventlab.cluster.nodes import CLIENT, CONTROLLER, CONTROLLER_ID, REPLICATION, free_ports
+from eventlab.cluster.settings import Settings
+from eventlab.errors import ClusterMismatch, NotSupported
+
+FILE = "docker-compose.yaml"
+PROJECT = "com.docker.compose.project"
+SERVICE = {"compose": "com.docker.compose.service", "testcontainers": "eventlab.service"}
+
+_INSIDE = {CLIENT: 9092, REPLICATION: 19092, CONTROLLER: 9093}  # the ports in a container
+_ALIKE: dict[str, tuple[Any, ...]] = {"topology": ("dedicated",), "data": (None,)}
+_POSSIBLE = {
+    "compose": {"profile": ("lab",), "brokers": (3,)} | _ALIKE,  # what the file has
+    "testcontainers": {"profile": ("lab", "stock")} | _ALIKE,
+}
+_JVM = {
+    "KAFKA_HEAP_OPTS": "-Xms16m -Xmx192m",
+    "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+}
+_START = 180  # seconds: a machine may have four JVMs to start and no cache for them
+
+
+def start(settings: Settings, owner: int) -> dict[str, Any]:
+    """Start the cluster of resolved settings in containers, return its state when it is ready.
+
+    The caller holds the lock of its name. Nothing stays behind when it fails or is interrupted.
+    """
+    _refuse_unsupported(settings)
+    docker = engine.client()
+    try:
+        found = _found(docker, settings)
+        if not found:
+            engine.require_image(docker, engine.image())
+    finally:
+        docker.close()
+    folder = registry.folder(settings.name)
+    try:
+        _write(folder, settings, owner, found)
+        launch.spawn_supervisor(folder)
+        return launch.await_ready(folder, _START)
+    except BaseException:  # an interrupt too must leave nothing behind
+        launch.end(settings.name)
+        raise
+
+
+def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int]) -> None:
+    """Write the folder of a cluster: its launch file and, for Compose, what is to be otherwise."""
+    nodes = _nodes(settings, found)
+    labels = {PROJECT: project(settings.name)} if found else {engine.OURS: str(folder)}
+    environment.private_folder(folder)
+    launch_file: dict[str, Any] = {
+        "owner": owner,
+        "told": _told(settings, nodes, backends.CAN["found" if found else "made"]),
+        "project": project(settings.name),
+        "adopted": bool(found),
+        "labels": labels,
+        "service": SERVICE[settings.backend or ""],
+        "nodes": nodes,
+    }
+    if settings.backend == "compose":
+        launch_file |= _compose(folder, settings, nodes, labels, bool(found))
+    (folder / "containers").touch()  # they are to be swept, should the supervisor be killed
+    environment.write_private(folder / "launch.json", json.dumps(launch_file))
+
+
+def _nodes(settings: Settings, found: Mapping[str, int]) -> list[dict[str, Any]]:
+    free = free_ports(settings)
+    brokers = [f"broker-{number}" for number in range(1, (settings.brokers or 0) + 1)]
+    ports = {name: found.get(name) or next(free) for name in brokers}
+    behind = {name: found.get(name) or next(free) for name in brokers}
+    services = [("controller", CONTROLLER_ID), *((n, i) for i, n in enumerate(brokers, 1))]
+    cluster_id = storage.random_id()
+    return [
+        {
+            "node_id": node_id,
+            "roles": ["broker" if name in ports else "controller"],
+            "service": name,
+            "port": ports.get(name),  # a proxy of the supervisor's, unless others have started it
+            "behind": behind.get(name),
+            "inside": _INSIDE[CLIENT if name in ports else CONTROLLER],
+            "image": engine.image(),
+            "environ": variables(name, node_id, ports, settings) | {"CLUSTER_ID": cluster_id},
+        }
+        for name, node_id in services
+    ]
+
+
+def variables(
+    name: str, node_id: int, ports: Mapping[str, int], settings: Settings
+) -> dict[str, str]:
+    """Return the variables of a node's container; `ports` are those of all brokers.
+
+    The name by which other nodes know it is one of the network `back` alone: a node that is taken
+    off that network is cut off from them, although it is still on the one of clients.
+    """
+    listeners = (CLIENT, REPLICATION) if name in ports else (CONTROLLER,)
+    hosts = {CLIENT: f"127.0.0.1:{ports.get(name)}"} | {
+        listener: f"{name}.back:{_INSIDE[listener]}" for listener in (REPLICATION, CONTROLLER)
+    }
+    names = (CLIENT, REPLICATION, CONTROLLER)
+    lines = {
+        "process.roles": "broker" if name in ports else "controller",
+        "node.id": str(node_id),
+        "controller.quorum.voters": f"{CONTROLLER_ID}@controller.back:{_INSIDE[CONTROLLER]}",
+        "controller.listener.names": CONTROLLER,
+        "listeners": ",".join(f"{listener}://:{_INSIDE[listener]}" for listener in listeners),
+        "advertised.listeners": ",".join(f"{key}://{hosts[key]}" for key in listeners),
+        "listener.security.protocol.map": ",".join(f"{each}:PLAINTEXT" for each in names),
+        "log.dirs": "/var/lib/kafka/data",
+    }
+    if name in ports:
+        lines["inter.broker.listener.name"] = REPLICATION
+    return properties.variables(lines | properties.common(settings, len(ports))) | _JVM
+
+
+def _told(settings: Settings, nodes: list[dict[str, Any]], can: Iterable[str]) -> dict[str, Any]:
+    ports = [node["port"] for node in nodes if node["port"]]
+    image = engine.image()
+    return {
+        "backend": settings.backend,
+        "can": sorted(can),
+        "name": settings.name,
+        "kafka_version": image.rpartition(":")[2] if ":" in image else "of " + image,
+        "bootstrap_servers": ",".join(f"127.0.0.1:{port}" for port in ports),
+        "settings": asdict(settings),
+    }
+
+
+def _compose(
+    folder: Path,
+    settings: Settings,
+    nodes: list[dict[str, Any]],
+    labels: Mapping[str, str],
+    adopted: bool,
+) -> dict[str, Any]:
+    """Return how Compose is called; what a cluster has of its own is in a second file."""
+    command = ["docker", "compose", "-p", project(settings.name), "-f", str(bundled(FILE))]
+    brokers = [node for node in nodes if node["port"]]
+    ports = {f"EVENTLAB_PORT_{node['node_id']}": str(node["behind"]) for node in brokers}
+    ports |= {f"EVENTLAB_ADVERTISED_{node['node_id']}": str(node["port"]) for node in brokers}
+    if not adopted:
+        asked = properties.variables({k: str(v) for k, v in settings.properties.items()})
+        services = {n["service"]: {"labels": labels, "environment": asked} for n in nodes}
+        volumes = {node["service"]: {"labels": labels} for node in nodes}
+        networks = {name: {"labels": labels} for name in ("back", "front")}
+        override: dict[str, Any] = {"services": services, "volumes": volumes, "networks": networks}
+        environment.write_private(folder / "compose.json", json.dumps(override))
+        command += ["-f", str(folder / "compose.json")]
+    return {"command": command, "environ": ports | {"KAFKA_IMAGE": engine.image()}}
+
+
+def project(name: str) -> str:
+    """Return the Compose project of a cluster: that of `docker compose up` for "lab"."""
+    own = os.environ.get("COMPOSE_PROJECT_NAME", "").strip() or "eventlab"
+    return own if name == "lab" else f"eventlab-{name}"
+
+
+def _refuse_unsupported(settings: Settings) -> None:
+    if settings.backend == "compose":
+        engine.compose_version()
+    for key, possible in _POSSIBLE[settings.backend or ""].items():
+        if getattr(settings, key) not in possible:
+            raise NotSupported(
+                f"The backend '{settings.backend}' cannot have this {key}.",
+                f"You gave {key}={getattr(settings, key)!r}.",
+                f"Leave {key} out, or use backend='embedded'.",
+            )
+
+
+def _found(docker: Any, settings: Settings) -> dict[str, int]:
+    """Return the ports of the brokers of a project that somebody else has started, by service.
+
+    What an eventlab has left that was killed is swept; ClusterMismatch when the project is that of
+    another eventlab, or of another Compose file.
+    """
+    name = project(settings.name)
+    listed = docker.api.containers(all=True, filters={"label": f"{PROJECT}={name}"})
+    if settings.backend != "compose" or not listed:
+        return {}
+    owner = next(filter(None, (each["Labels"].get(engine.OURS) for each in listed)), None)
+    if owner == str(registry.folder(settings.name)):
+        engine.remove(docker, owner)
+        return {}
+    if owner:
+        raise ClusterMismatch(
+            f"The Compose project '{name}' belongs to another eventlab.",
+            f"Its folder is {owner}.",
+            f"End it with `docker compose -p {name} down -v`, or give yours another name=.",
+        )
+    services = {each["Labels"][SERVICE["compose"]]: each for each in listed}
+    ports = {key: _port(each) for key, each in services.items() if key.startswith("broker-")}
+    if sorted(ports) != ["broker-1", "broker-2", "broker-3"] or not all(ports.values()):
+        raise ClusterMismatch(
+            f"A Compose project named '{name}' is there, and is no cluster of eventlab's.",
+            f"It has {', '.join(sorted(services))}.",
+            f"End it with `docker compose -p {name} down`, or give yours another name=.",
+        )
+    return ports
+
+
+def _port(container: Mapping[str, Any]) -> int:
+    return next((p["PublicPort"] for p in container["Ports"] if p["PrivatePort"] == 9092), 0)

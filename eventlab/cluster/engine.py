@@ -1,0 +1,158 @@
+"""The Docker engine of the backends "compose" and "testcontainers".
+
+Nothing is started here. `docker` is imported late: an embedded cluster needs none of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from eventlab.errors import EngineAway, ImageMissing
+from eventlab.progress import Progress
+from eventlab.waiting import Deadline
+
+IMAGE = "apache/kafka:4.4.0"
+OURS = "eventlab.folder"  # the label of what eventlab has started: the folder of its cluster
+_ANSWER = 10.0  # seconds for the client of Docker to say where the engine is, and for the engine
+_NONE = "Start Docker, or use the cluster that needs none: Cluster.start(backend='embedded')."
+
+
+def image() -> str:
+    """Return the name of the image of the nodes: KAFKA_IMAGE, or Apache's own."""
+    return os.environ.get("KAFKA_IMAGE", "").strip() or IMAGE
+
+
+def client() -> Any:
+    """Return a client of the engine that DOCKER_HOST or the current Docker context names.
+
+    EngineAway when it is not running, is none, or is not for this user. The caller closes it.
+    """
+    import docker
+
+    host = _host()
+    try:
+        return docker.from_env(
+            timeout=int(Deadline(60).seconds), environment=os.environ | {"DOCKER_HOST": host}
+        )
+    except Exception as error:  # the client has no type for it: requests', urllib3's, json's
+        raise _away(host, error) from None
+
+
+def _host() -> str:
+    """Return the engine's address, as the Docker client understands it too."""
+    host = os.environ.get("DOCKER_HOST", "").strip()
+    if not host and shutil.which("docker"):
+        asked = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+        told = subprocess.run(
+            asked, capture_output=True, text=True, timeout=Deadline(_ANSWER).seconds
+        )
+        host = told.stdout.strip() if not told.returncode else ""
+    return host or "unix:///var/run/docker.sock"
+
+
+def _away(host: str, error: BaseException) -> EngineAway:
+    causes = list(_causes(error))
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return EngineAway(
+            "This user may not talk to the Docker engine.",
+            f"Asking {host} gave: permission denied.",
+            "Type `sudo usermod -aG docker $USER` and log in again.",
+        )
+    if any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in causes):
+        return EngineAway("No Docker engine is running.", f"Nobody answers at {host}.", _NONE)
+    return EngineAway(
+        "What should be the Docker engine is none.",
+        f"Asking {host} gave: {_short(causes[-1])}.",
+        "Set DOCKER_HOST to the engine's address, or unset it.",
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from; requests and urllib3 wrap it in arguments."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += [found.__cause__, found.__context__, *found.args]
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split()).strip(" .")[:200]
+
+
+def require_image(engine: Any, name: str) -> None:
+    """Return when the engine has this image, pulled if it has to be; ImageMissing if it cannot."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        engine.images.get(name)
+    except ImageNotFound:
+        try:
+            _pull(engine, name)
+        except APIError as error:
+            raise ImageMissing(
+                f"The image {name} is not on this machine and could not be pulled.",
+                f"The engine says: {_short(error.explanation or error)}.",
+                "Pull it where there is a network and `docker load` it, or set KAFKA_IMAGE.",
+            ) from None
+
+
+def _pull(engine: Any, name: str) -> None:
+    """Pull an image with a progress bar of its bytes."""
+    from docker.errors import APIError
+
+    repository, _, tag = name.partition("@") if "@" in name else name.rpartition(":")
+    layers: dict[str, tuple[int, int]] = {}
+    with Progress(f"Pulling {name}", "MB") as bar:
+        told = engine.api.pull(repository, tag=tag or None, stream=True, decode=True)
+        for line in told:
+            if "error" in line:
+                raise APIError(line["error"], explanation=line["error"])
+            detail = line.get("progressDetail") or {}
+            if line.get("status") == "Downloading" and detail.get("total"):
+                layers[line["id"]] = detail["current"], detail["total"]
+                done, total = map(sum, zip(*layers.values(), strict=True))
+                bar(done / 1e6, total / 1e6)
+
+
+def remove(engine: Any, folder: Path | str) -> None:
+    """Remove the containers, networks and volumes of the cluster in this folder."""
+    from docker.errors import NotFound
+
+    found = {"filters": {"label": f"{OURS}={folder}"}}
+    for container in engine.containers.list(all=True, ignore_removed=True, **found):
+        with contextlib.suppress(NotFound):  # somebody else was quicker
+            container.remove(force=True, v=True)
+    for kept in (*engine.networks.list(**found), *engine.volumes.list(**found)):
+        with contextlib.suppress(NotFound):
+            kept.remove()
+
+
+def compose_version() -> str:
+    """Return the version of Docker Compose; EngineAway when there is no Compose 2."""
+    if not shutil.which("docker"):
+        raise EngineAway(
+            "The Docker client is not installed.",
+            "There is no program `docker` on the PATH.",
+            "Install Docker with its Compose plugin, or use Cluster.start(backend='embedded').",
+        )
+    asked = ["docker", "compose", "version", "--format", "json"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=Deadline(_ANSWER).seconds)
+    try:
+        return str(json.loads(told.stdout)["version"])
+    except (ValueError, KeyError):
+        raise EngineAway(
+            "Docker has no Compose 2 here.",
+            f"`docker compose version` says: {_short(told.stderr or told.stdout)}.",
+            "Install the Compose plugin, or use Cluster.start(backend='testcontainers').",
+        ) from None
