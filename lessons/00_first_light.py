@@ -66,14 +66,16 @@ cluster.bootstrap_servers.split(",")
 # This one has three, and each is kept on three brokers.
 
 # %%
-cluster.create_topic(
-    "first-light", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
-)
+shape = {"partitions": 3, "replication_factor": 3, "min_insync_replicas": 2}
+TOPIC = cluster.create_topic("first-light", **shape, fresh=True)
 cluster.topics()
 
 # %% [markdown]
 # `fresh=True` deletes an older topic of that name first, so you can run this notebook again.
 # Do leave it out at work.
+#
+# `create_topic` returns the topic's name: on a cluster that you share with others, yours begins
+# with who you are.
 
 # %% [markdown]
 # ## Something to say
@@ -103,11 +105,12 @@ order.to_json()
 # %% id="first-send"
 from kafka import KafkaProducer
 
+address = cluster.client_config  # {"bootstrap_servers": ...}, and how to log in where one has to
 safely = {"acks": "all", "enable_idempotence": True, "max_block_ms": 10_000}
 
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     key = order.customer_id.encode()
-    sent = producer.send("first-light", key=key, value=order.to_json()).get(timeout=10)
+    sent = producer.send(TOPIC, key=key, value=order.to_json()).get(timeout=10)
 
 sent.topic, sent.partition, sent.offset
 # > ('first-light', 1, 0)
@@ -142,10 +145,9 @@ from_the_start = {
     "auto_offset_reset": "earliest",
     "consumer_timeout_ms": 10_000,
 }
-address = {"bootstrap_servers": cluster.bootstrap_servers}
 
 # %% id="first-read"
-with KafkaConsumer("first-light", **address, **from_the_start) as consumer:
+with KafkaConsumer(TOPIC, **address, **from_the_start) as consumer:
     record = next(consumer)
 
 record.partition, record.offset, record.key.decode()
@@ -164,7 +166,7 @@ print("the same bytes:", record.value == order.to_json())
 # > What will a second consumer get: the record again, or nothing?
 
 # %%
-with KafkaConsumer("first-light", **address, **from_the_start) as consumer:
+with KafkaConsumer(TOPIC, **address, **from_the_start) as consumer:
     second = next(consumer, None)
 
 print("the record again:", second is not None and second.value == record.value)
@@ -184,7 +186,7 @@ print("the record again:", second is not None and second.value == record.value)
 # Ask the cluster who leads what, and pick a broker that does *not* lead our record's partition:
 
 # %%
-[topic] = cluster.admin.describe_topics(["first-light"])
+[topic] = cluster.admin.describe_topics([TOPIC])
 leaders = {p["partition_index"]: p["leader_id"] for p in topic["partitions"]}
 leader = cluster.brokers[leaders[sent.partition]]
 other = next(b for b in cluster.brokers.values() if b.node_id != leader.node_id)
@@ -209,8 +211,8 @@ def connections():
 
 # %%
 before = connections()
-with KafkaProducer(bootstrap_servers=other.address, **safely) as producer:
-    producer.send("first-light", key=key, value=b"Is anybody there?").get(timeout=10)
+with KafkaProducer(**(address | {"bootstrap_servers": other.address}), **safely) as producer:
+    producer.send(TOPIC, key=key, value=b"Is anybody there?").get(timeout=10)
     opened = {there for _, there in connections() - before}
 
 print("told:  ", other.address)
@@ -242,18 +244,18 @@ pd.DataFrame(cluster.admin.describe_cluster()["brokers"])[["broker_id", "host", 
 # %% [markdown]
 # ## Where Kafka put it
 #
-# Each broker can tell in which folder it keeps its logs, and here all of them are on your disk.
+# Each broker can tell in which folder it keeps its logs, on your disk or in its container.
 #
 # > **Predict.**
 # > The record went to one broker, the leader.
 # > In the folders of how many brokers is it now?
 
 # %%
-from pathlib import Path
-
-for told in cluster.admin.describe_log_dirs(["first-light"]):
-    folder = Path(told["log_dirs"][0]["log_dir"], f"first-light-{sent.partition}")
-    log = (folder / f"{0:020}.log").read_bytes()
+if cluster.backend == "external":
+    print("The brokers' files are on machines of others: read on.")
+for told in cluster.admin.describe_log_dirs([TOPIC]) if cluster.can else ():
+    folder = f"{told['log_dirs'][0]['log_dir']}/{TOPIC}-{sent.partition}"
+    log = cluster.brokers[told["broker"]].read(f"{folder}/{0:020}.log")
     print("broker", told["broker"], "has the order:", order.to_json() in log)
 # > broker 1 has the order: True
 # > broker 2 has the order: True
@@ -278,7 +280,7 @@ from kafka import TopicPartition
 from eventlab import charts
 
 with KafkaConsumer(**address, **from_the_start) as consumer:
-    ends = consumer.end_offsets([TopicPartition("first-light", p) for p in leaders])
+    ends = consumer.end_offsets([TopicPartition(TOPIC, p) for p in leaders])
 
 rows = [(tp.partition, leaders[tp.partition], end) for tp, end in ends.items()]
 spread = charts.spread(pd.DataFrame(rows, columns=["partition", "leader", "records"]))
@@ -298,7 +300,7 @@ charts.describe(spread)
 # Send a record to `first-light` with the key `b"me"` and a value of your choice.
 
 # %% id="ch00-own-record" tags=["exercise"]
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     ...  # your line here
 
 # %% [markdown]
@@ -306,7 +308,7 @@ with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as pro
 
 # %% id="ch00-own-record-check" tags=["check"]
 with KafkaConsumer(**address, **from_the_start) as consumer:
-    consumer.assign([TopicPartition("first-light", p) for p in leaders])
+    consumer.assign([TopicPartition(TOPIC, p) for p in leaders])
     count = sum(consumer.end_offsets(consumer.assignment()).values())
     keys = [next(consumer).key for _ in range(count)]
 
@@ -325,19 +327,19 @@ else:
 # </details>
 # <details><summary>A stronger hint</summary>
 #
-# `producer.send("first-light", key=..., value=...)`, and both are bytes: `b"..."`.
+# `producer.send(TOPIC, key=..., value=...)`, and both are bytes: `b"..."`.
 # The end of the `with` block waits until it has been sent.
 #
 # </details>
 
 # %% id="ch00-own-record-swapped" tags=["mutant"]
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
-    producer.send("first-light", key=b"hello", value=b"me").get(timeout=10)
+with KafkaProducer(**address, **safely) as producer:
+    producer.send(TOPIC, key=b"hello", value=b"me").get(timeout=10)
 # > There is a new record, but no key b'me'
 
 # %% id="ch00-own-record-solution" tags=["solution"]
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
-    producer.send("first-light", key=b"me", value=b"hello").get(timeout=10)
+with KafkaProducer(**address, **safely) as producer:
+    producer.send(TOPIC, key=b"me", value=b"hello").get(timeout=10)
 
 # %% [markdown]
 # ## Exercise 2: straight to an address
@@ -350,7 +352,7 @@ with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as pro
 
 # %% id="ch00-seek" tags=["exercise"]
 found = None
-partition = TopicPartition("first-light", sent.partition)
+partition = TopicPartition(TOPIC, sent.partition)
 
 with KafkaConsumer(**address, **from_the_start) as consumer:
     ...  # your lines here
@@ -377,7 +379,7 @@ else:
 # </details>
 
 # %% id="ch00-seek-from-one" tags=["mutant"]
-partition = TopicPartition("first-light", sent.partition)
+partition = TopicPartition(TOPIC, sent.partition)
 
 with KafkaConsumer(**address, **from_the_start) as consumer:
     consumer.assign([partition])
@@ -385,7 +387,7 @@ with KafkaConsumer(**address, **from_the_start) as consumer:
 # > This is the record at offset 0, not at 1.
 
 # %% id="ch00-seek-solution" tags=["solution"]
-partition = TopicPartition("first-light", sent.partition)
+partition = TopicPartition(TOPIC, sent.partition)
 
 with KafkaConsumer(**address, **from_the_start) as consumer:
     consumer.assign([partition])

@@ -42,7 +42,7 @@ from eventlab import Cluster, charts, observe
 from eventlab.orders import DomainError, Item, decode, encode, fold, sample_events
 
 cluster = Cluster.start()
-address = {"bootstrap_servers": cluster.bootstrap_servers}
+address = cluster.client_config
 replicated = {"replication_factor": 3, "min_insync_replicas": 2, "fresh": True}
 
 # %% [markdown]
@@ -197,13 +197,14 @@ from_the_start = {
 
 
 # %% id="send-all"
-def send(topic, key_of):
-    """Send all events, as they happened, under the key that `key_of` gives each."""
-    cluster.create_topic(topic, partitions=3, **replicated)
+def send(name, key_of):
+    """Send all events, as they happened, each under its key; return the topic."""
+    topic = cluster.create_topic(name, partitions=3, **replicated)
     with KafkaProducer(**address, **safely) as producer:
         for event in events:
             record = encode(event)._replace(key=key_of(event).encode())
             producer.send(topic, **record._asdict())
+    return topic
 
 
 # %% id="read-all"
@@ -240,8 +241,7 @@ keys = {
 }
 reads = {}
 for number, (name, key_of) in enumerate(keys.items()):
-    send(f"key-{number}-02", key_of)
-    reads[name] = read(f"key-{number}-02")
+    reads[name] = read(send(f"key-{number}-02", key_of))
 
 {name: stuck(some) for name, some in reads.items()}
 
@@ -405,7 +405,7 @@ except DomainError as error:
     print(*error.args, sep="\n")
 # > An event of version 0 needs the order that it speaks of.
 # > It has the order_id O-1, and nobody can look it up.
-# > Pass decode(record, find_order=...), or send version 1.
+# > Pass find_order= to decode or OrderSubscriber, or send version 1.
 
 # %% [markdown]
 # It says *that* something happened, and not what.
@@ -421,13 +421,13 @@ except DomainError as error:
 # whoever reads, and so that no more order is asked for than that.
 
 # %% id="ch02-stories" tags=["exercise"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch02-stories-check" tags=["check"]
-found = observe.records(cluster, "stories-02")
+found = observe.records(cluster, STORIES)
 
 if found.empty:
     print("Not attempted yet: the topic stories-02 is empty.")
@@ -456,57 +456,57 @@ else:
 # <details><summary>A stronger hint</summary>
 #
 # `encode(event)` brings the key along.
-# `producer.send("stories-02", **encode(event)._asdict())` sends all of it.
+# `producer.send(STORIES, **encode(event)._asdict())` sends all of it.
 #
 # </details>
 
 # %% id="ch02-stories-own-id" tags=["mutant"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for event in events:  # "every event is identified by its id"
-        producer.send("stories-02", key=event.event_id.encode(), value=encode(event).value)
+        producer.send(STORIES, key=event.event_id.encode(), value=encode(event).value)
 # > 988 stories are in more than one partition.
 
 # %% id="ch02-stories-first-customer" tags=["mutant"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for event in events:  # "the customer is the key, where there is one"
         key = getattr(event, "customer_id", event.key).encode()
-        producer.send("stories-02", key=key, value=encode(event).value)
+        producer.send(STORIES, key=key, value=encode(event).value)
 # > 822 stories are in more than one partition.
 
 # %% id="ch02-stories-one-key" tags=["mutant"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for event in events:  # "one source, one key"
-        producer.send("stories-02", key=event.source.encode(), value=encode(event).value)
+        producer.send(STORIES, key=event.source.encode(), value=encode(event).value)
 # > Only 1 of six partitions are used
 
 # %% id="ch02-stories-by-type" tags=["mutant"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for event in sorted(events, key=lambda event: event.type):  # "tidy: type after type"
-        producer.send("stories-02", **encode(event)._asdict())
+        producer.send(STORIES, **encode(event)._asdict())
 # > 985 stories are not in the order they happened.
 
 # %% id="ch02-stories-rows" tags=["mutant"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for story in stories.values():  # "the last state is all that matters"
-        producer.send("stories-02", **encode(story[-1])._asdict())
+        producer.send(STORIES, **encode(story[-1])._asdict())
 # > 1000 records, and not all 4298 events once.
 
 # %% id="ch02-stories-solution" tags=["solution"]
-cluster.create_topic("stories-02", partitions=6, **replicated)
+STORIES = cluster.create_topic("stories-02", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for event in events:
-        producer.send("stories-02", **encode(event)._asdict())
+        producer.send(STORIES, **encode(event)._asdict())
 
 # %% [markdown]
 # ## Exercise 2: the money goes back
@@ -517,13 +517,13 @@ with KafkaProducer(**address, **safely) as producer:
 # Somebody who finds it a year later should be able to tell what it follows from.
 
 # %% id="ch02-refund" tags=["exercise"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch02-refund-check" tags=["check"]
-found = observe.records(cluster, "refunds-02")
+found = observe.records(cluster, REFUNDS)
 
 if found.empty:
     print("Not attempted yet: the topic refunds-02 is empty.")
@@ -553,43 +553,43 @@ else:
 # </details>
 
 # %% id="ch02-refund-alone" tags=["mutant"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     refund = OrderRefunded("O-1", "P-1R", paid.amount, paid.method)
-    producer.send("refunds-02", **encode(refund)._asdict())
+    producer.send(REFUNDS, **encode(refund)._asdict())
 # > It does not say what led to it.
 
 # %% id="ch02-refund-of-the-order" tags=["mutant"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     refund = created.then(OrderRefunded, "O-1", "P-1R", paid.amount, paid.method)
-    producer.send("refunds-02", **encode(refund)._asdict())
+    producer.send(REFUNDS, **encode(refund)._asdict())
 # > It follows from another event than the payment.
 
 # %% id="ch02-refund-keyed-by-payment" tags=["mutant"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     refund = paid.then(OrderRefunded, "O-1", "P-1R", paid.amount, paid.method)
-    producer.send("refunds-02", **encode(refund)._replace(key=b"P-1R")._asdict())
+    producer.send(REFUNDS, **encode(refund)._replace(key=b"P-1R")._asdict())
 # > The key is b'P-1R'
 
 # %% id="ch02-refund-same-event" tags=["mutant"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     negative = paid.then(OrderPaid, "O-1", "P-1R", paid.amount, "refund")  # "a payment backwards"
-    producer.send("refunds-02", **encode(negative)._asdict())
+    producer.send(REFUNDS, **encode(negative)._asdict())
 # > It says OrderPaid.
 
 # %% id="ch02-refund-solution" tags=["solution"]
-cluster.create_topic("refunds-02", partitions=3, **replicated)
+REFUNDS = cluster.create_topic("refunds-02", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     refund = paid.then(OrderRefunded, "O-1", "P-1R", paid.amount, paid.method)
-    producer.send("refunds-02", **encode(refund)._asdict())
+    producer.send(REFUNDS, **encode(refund)._asdict())
 
 # %% [markdown]
 # ## Exercise 3: version 2 of a payment
@@ -600,13 +600,13 @@ with KafkaProducer(**address, **safely) as producer:
 # (`changed` from above helps.)
 
 # %% id="ch02-next" tags=["exercise"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch02-next-check" tags=["check"]
-found = observe.records(cluster, "next-02")
+found = observe.records(cluster, NEXT)
 
 if found.empty:
     print("Not attempted yet: the topic next-02 is empty.")
@@ -641,7 +641,7 @@ else:
 # </details>
 
 # %% id="ch02-next-replaced" tags=["mutant"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 
 def method_is_iban(data):
@@ -651,45 +651,91 @@ def method_is_iban(data):
 
 
 with KafkaProducer(**address, **safely) as producer:
-    producer.send("next-02", **encode(paid)._asdict())
-    producer.send("next-02", **changed(paid, 2, method_is_iban)._asdict())
+    producer.send(NEXT, **encode(paid)._asdict())
+    producer.send(NEXT, **changed(paid, 2, method_is_iban)._asdict())
 # > Yesterday's program stops: data.method is missing.
 
 # %% id="ch02-next-same-version" tags=["mutant"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     more = changed(paid, 1, lambda data: data.update(iban="DE02120300000000202051"))
-    producer.send("next-02", **encode(paid)._asdict())
-    producer.send("next-02", **more._asdict())
+    producer.send(NEXT, **encode(paid)._asdict())
+    producer.send(NEXT, **more._asdict())
 # > They call themselves version 1 and 1.
 
 # %% id="ch02-next-in-the-method" tags=["mutant"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     more = changed(paid, 2, lambda data: data.update(method="DE02120300000000202051"))
-    producer.send("next-02", **encode(paid)._asdict())
-    producer.send("next-02", **more._asdict())
+    producer.send(NEXT, **encode(paid)._asdict())
+    producer.send(NEXT, **more._asdict())
 # > Yesterday's program reads something else than was paid.
 
 # %% id="ch02-next-new-event" tags=["mutant"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     anew = created.then(OrderPaid, "O-1", "P-1", Decimal("79.80"), "card")  # "the same once more"
     more = changed(anew, 2, lambda data: data.update(iban="DE02120300000000202051"))
-    producer.send("next-02", **encode(paid)._asdict())
-    producer.send("next-02", **more._asdict())
+    producer.send(NEXT, **encode(paid)._asdict())
+    producer.send(NEXT, **more._asdict())
 # > They are two other events.
 
 # %% id="ch02-next-solution" tags=["solution"]
-cluster.create_topic("next-02", partitions=1, **replicated)
+NEXT = cluster.create_topic("next-02", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     more = changed(paid, 2, lambda data: data.update(iban="DE02120300000000202051"))
-    producer.send("next-02", **encode(paid)._asdict())
-    producer.send("next-02", **more._asdict())
+    producer.send(NEXT, **encode(paid)._asdict())
+    producer.send(NEXT, **more._asdict())
+
+# %% [markdown]
+# ## If you like: the same event in Avro
+#
+# JSON says the name of each field, in each record.
+# [Avro](https://avro.apache.org/docs/1.12.0/specification/) says names and types once, in a
+# **schema**, and a record has the values alone.
+# (It is an extra of the package, `eventlab[avro]`; `./lab` brings it along.)
+#
+# > **Predict.**
+# > The data of this order are 134 bytes in JSON.
+# > And in Avro?
+
+# %% id="avro"
+from eventlab.orders import avro
+
+len(encode(created, "binary").value), len(avro.encode(created).value)
+# > (134, 49)
+
+# %%
+avro.encode(created).value
+
+# %% [markdown]
+# No name is left in it, so nobody can read it without the schema *by which it was written*.
+# Which one that was say the first ten bytes, by its fingerprint.
+# A Schema Registry does the same with a number.
+#
+# Tomorrow's schema has the voucher:
+
+# %% id="avro-later"
+later = avro.schema(OrderCreated)
+later["fields"].append({"name": "voucher", "type": ["null", "string"], "default": None})
+record = avro.encode(created, later)
+try:
+    avro.decode(record)
+except DomainError as error:
+    print(error.args[0])
+
+print("with its schema, the same event:", avro.decode(record, [later]) == created)
+# > The Avro schema of this record is unknown.
+# > with its schema, the same event: True
+
+# %% [markdown]
+# With JSON you read first and then see what is missing.
+# With Avro you read nothing before you have the schema, and then a machine knows whether the two
+# fit.
 
 # %% [markdown]
 # ## Three questions

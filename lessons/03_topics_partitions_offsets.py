@@ -38,9 +38,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from eventlab import Cluster, charts
 from eventlab.orders import read_orders
 
-TOPIC = "orders-03"
 cluster = Cluster.start()
-cluster.create_topic(TOPIC, partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True)
+address = cluster.client_config
+shape = {"partitions": 3, "replication_factor": 3, "min_insync_replicas": 2, "fresh": True}
+TOPIC = cluster.create_topic("orders-03", **shape)
 
 # %% [markdown]
 # ## Ten thousand orders
@@ -62,7 +63,7 @@ len(orders), len({order.customer_id for order in orders})
 # %% id="send-all"
 safely = {"acks": "all", "enable_idempotence": True, "linger_ms": 20, "max_block_ms": 10_000}
 
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     promises = [
         producer.send(TOPIC, key=order.customer_id.encode(), value=order.to_json())
         for order in orders
@@ -250,8 +251,7 @@ partitions = [TopicPartition(TOPIC, number) for number in sorted(leaders)]
 
 def edges():
     """Where each partition begins, and where its next record will go."""
-    address = cluster.bootstrap_servers
-    with KafkaConsumer(bootstrap_servers=address, group_id=None) as consumer:
+    with KafkaConsumer(**address, group_id=None) as consumer:
         begin = consumer.beginning_offsets(partitions)
         end = consumer.end_offsets(partitions)
     return {tp.partition: (begin[tp], end[tp]) for tp in partitions}
@@ -288,7 +288,7 @@ edges()[2]
 # %%
 key = next(key for key in landed["key"] if partition_of(key) == 2)
 
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     newest = producer.send(TOPIC, key=key.encode(), value=b"one more").get(timeout=10)
 
 newest.partition, newest.offset
@@ -314,21 +314,19 @@ newest.partition, newest.offset
 # Choose *keys* for that, and do not pass `partition=` to `send`.
 
 # %% id="ch03-one-each" tags=["exercise"]
-cluster.create_topic(
-    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
-)
+EMPTY = cluster.create_topic("exercise-03", **shape)
 
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch03-one-each-check" tags=["check"]
 with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers,
+    **address,
     group_id=None,
     auto_offset_reset="earliest",
     consumer_timeout_ms=10_000,
 ) as consumer:
-    consumer.assign([TopicPartition("exercise-03", number) for number in range(3)])
+    consumer.assign([TopicPartition(EMPTY, number) for number in range(3)])
     count = sum(consumer.end_offsets(consumer.assignment()).values())
     records = [next(consumer) for _ in range(count)]
 
@@ -357,38 +355,32 @@ else:
 # </details>
 
 # %% id="ch03-one-each-keyless" tags=["mutant"]
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     for _ in range(100):  # "without a key they go round in turn"
-        producer.send("exercise-03", value=b"here I am")
+        producer.send(EMPTY, value=b"here I am")
 # > There is a record without a key
 
 # %% id="ch03-one-each-forced" tags=["mutant"]
-cluster.create_topic(
-    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
-)
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+EMPTY = cluster.create_topic("exercise-03", **shape)
+with KafkaProducer(**address, **safely) as producer:
     for partition in range(3):
-        producer.send("exercise-03", key=b"key", value=b"here I am", partition=partition)
+        producer.send(EMPTY, key=b"key", value=b"here I am", partition=partition)
 # > There is a record that its key would not have put where it is.
 
 # %% id="ch03-one-each-one-key" tags=["mutant"]
-cluster.create_topic(
-    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
-)
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+EMPTY = cluster.create_topic("exercise-03", **shape)
+with KafkaProducer(**address, **safely) as producer:
     for _ in range(3):  # "a key is only a label"
-        producer.send("exercise-03", key=b"key", value=b"here I am")
+        producer.send(EMPTY, key=b"key", value=b"here I am")
 # > Only partitions
 
 # %% id="ch03-one-each-solution" tags=["solution"]
-cluster.create_topic(
-    "exercise-03", partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True
-)
+EMPTY = cluster.create_topic("exercise-03", **shape)
 keys = {partition_of(f"key-{n}"): f"key-{n}" for n in range(20)}
 
-with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, **safely) as producer:
+with KafkaProducer(**address, **safely) as producer:
     for key in keys.values():
-        producer.send("exercise-03", key=key.encode(), value=b"here I am")
+        producer.send(EMPTY, key=key.encode(), value=b"here I am")
 
 # %% [markdown]
 # ## Exercise 2: a fourth partition
@@ -443,9 +435,7 @@ moved = int((landed["key"].map(lambda key: partition_of(key, 4)) != landed["part
 # %% id="ch03-address" tags=["exercise"]
 found = None
 
-with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
-) as consumer:
+with KafkaConsumer(**address, group_id=None, consumer_timeout_ms=10_000) as consumer:
     ...  # your lines here
 
 # %% id="ch03-address-check" tags=["check"]
@@ -472,9 +462,7 @@ else:
 # </details>
 
 # %% id="ch03-address-topic-wide" tags=["mutant"]
-with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
-) as consumer:
+with KafkaConsumer(**address, group_id=None, consumer_timeout_ms=10_000) as consumer:
     consumer.assign(partitions)
     for partition in partitions:  # "offset 1000 is one place in the topic"
         consumer.seek(partition, 1000)
@@ -482,9 +470,7 @@ with KafkaConsumer(
 # > This record lies at partition, offset (
 
 # %% id="ch03-address-solution" tags=["solution"]
-with KafkaConsumer(
-    bootstrap_servers=cluster.bootstrap_servers, group_id=None, consumer_timeout_ms=10_000
-) as consumer:
+with KafkaConsumer(**address, group_id=None, consumer_timeout_ms=10_000) as consumer:
     consumer.assign([partitions[1]])
     consumer.seek(partitions[1], 1000)
     found = next(consumer)

@@ -54,17 +54,17 @@ orders = list(islice(read_orders(), 1_000))
 
 # %%
 replicated = {"replication_factor": 3, "min_insync_replicas": 2, "fresh": True}
-cluster.create_topic("few-05", partitions=3, **replicated)
+FEW = cluster.create_topic("few-05", partitions=3, **replicated)
 
 # %% id="few"
-address = {"bootstrap_servers": cluster.bootstrap_servers}
+address = cluster.client_config
 safely = {"acks": "all", "enable_idempotence": True, "linger_ms": 20, "max_block_ms": 10_000}
 run = history.record("few")
 
 with run.producer(KafkaProducer(**address, **safely)) as producer:
     for order in orders[:12]:
         key = order.customer_id.encode()
-        producer.send("few-05", key=key, value=order.to_json()).get(timeout=10)
+        producer.send(FEW, key=key, value=order.to_json()).get(timeout=10)
 
 # %% [markdown]
 # > **Predict.**
@@ -80,7 +80,7 @@ from_the_start = {
     "consumer_timeout_ms": 10_000,
 }
 
-with run.consumer(KafkaConsumer("few-05", **address, **from_the_start)) as consumer:
+with run.consumer(KafkaConsumer(FEW, **address, **from_the_start)) as consumer:
     numbers = [next(consumer).offset for _ in range(12)]
 
 reads = run.reads()
@@ -124,12 +124,13 @@ reads.groupby("partition")["producer_seq"].agg(list).to_dict()
 
 
 # %% id="helpers"
-def send(run, topic, key_of, partitions=3):
-    """Send all orders, in their order, under the key that `key_of` gives each."""
-    cluster.create_topic(topic, partitions=partitions, **replicated)
+def send(run, name, key_of, partitions=3):
+    """Send all orders, in their order, each under its key; return the topic."""
+    topic = cluster.create_topic(name, partitions=partitions, **replicated)
     with run.producer(KafkaProducer(**address, **safely)) as producer:
         for order in orders:
             producer.send(topic, key=key_of(order), value=order.to_json())
+    return topic
 
 
 # %%
@@ -151,8 +152,8 @@ def read(run, topic):
 
 # %% id="by-customer"
 by_customer = history.record("by-customer")
-send(by_customer, "orders-05", lambda order: order.customer_id.encode())
-keyed = read(by_customer, "orders-05")
+ORDERS = send(by_customer, "orders-05", lambda order: order.customer_id.encode())
+keyed = read(by_customer, ORDERS)
 
 # %%
 order_kept = charts.ordering(keyed)
@@ -217,8 +218,8 @@ verdict.outcome, verdict.counts["acknowledged"], verdict.counts["in_log"]
 late = {}
 for partitions in (1, 3, 6):
     several = history.record(f"{partitions} partitions")
-    send(several, "several-05", lambda order: order.customer_id.encode(), partitions)
-    chart = charts.ordering(read(several, "several-05"))
+    topic = send(several, "several-05", lambda order: order.customer_id.encode(), partitions)
+    chart = charts.ordering(read(several, topic))
     late[partitions] = charts.describe(chart).table[["across", "in_key"]].sum()
 
 pd.DataFrame(late).T.rename_axis("partitions")
@@ -245,7 +246,7 @@ print("late across three, across six:", late[3]["across"] > 0, late[6]["across"]
 # > 1,000 records: how many different timestamps?
 
 # %%
-stored = observe.records(cluster, "orders-05")
+stored = observe.records(cluster, ORDERS)
 stored["time"].nunique()
 
 # %%
@@ -267,13 +268,13 @@ print("each has a time of its own:", stored["time"].is_unique)
 slow = int((stored["time"].max() - pd.Timedelta(hours=1)).timestamp() * 1000)
 
 with KafkaProducer(**address, **safely) as producer:
-    promise = producer.send("orders-05", key=b"C-00042", value=b"late", timestamp_ms=slow)
+    promise = producer.send(ORDERS, key=b"C-00042", value=b"late", timestamp_ms=slow)
     last = promise.get(timeout=10)
 
-observe.records(cluster, "orders-05", partition=last.partition)[["offset", "time", "value"]].tail(3)
+observe.records(cluster, ORDERS, partition=last.partition)[["offset", "time", "value"]].tail(3)
 
 # %%
-log = observe.records(cluster, "orders-05", partition=last.partition)
+log = observe.records(cluster, ORDERS, partition=last.partition)
 log["offset"].is_monotonic_increasing, log["time"].is_monotonic_increasing
 # > (True, False)
 
@@ -295,8 +296,8 @@ log["offset"].is_monotonic_increasing, log["time"].is_monotonic_increasing
 
 # %% id="keyless"
 no_key = history.record("no-key")
-send(no_key, "keyless-05", lambda order: None)
-keyless = read(no_key, "keyless-05")
+topic = send(no_key, "keyless-05", lambda order: None)
+keyless = read(no_key, topic)
 keyless["key"].nunique(), wrong_gifts(keyless)
 
 # %%
@@ -355,7 +356,7 @@ class Crc32(Partitioner):
 # > Is each customer still in order?
 
 # %% id="two-hashes"
-cluster.create_topic("two-hashes-05", partitions=3, **replicated)
+SPLIT = cluster.create_topic("two-hashes-05", partitions=3, **replicated)
 both = history.record("two-hashes")
 
 with (
@@ -366,7 +367,7 @@ with (
 ):
     for number, order in enumerate(orders):
         writer = web if number % 2 else till
-        writer.send("two-hashes-05", key=order.customer_id.encode(), value=order.to_json())
+        writer.send(SPLIT, key=order.customer_id.encode(), value=order.to_json())
 
 # %% [markdown]
 # This time we say what we want: that a key stays in one partition, whoever writes it.
@@ -420,13 +421,13 @@ witnesses[witnesses["place"] == 0][columns].head()
 # The topic is yours: create it as you like.
 
 # %% id="ch05-total" tags=["exercise"]
-cluster.create_topic("total-05", partitions=6, **replicated)
+TOTAL = cluster.create_topic("total-05", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch05-total-check" tags=["check"]
-found = observe.records(cluster, "total-05")
+found = observe.records(cluster, TOTAL)
 
 if found.empty:
     print("Not attempted yet: the topic total-05 is empty.")
@@ -454,35 +455,35 @@ else:
 # </details>
 
 # %% id="ch05-total-keyed" tags=["mutant"]
-cluster.create_topic("total-05", partitions=6, **replicated)
+TOTAL = cluster.create_topic("total-05", partitions=6, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for order in orders[:100]:  # "the key keeps the order"
-        producer.send("total-05", key=order.customer_id.encode(), value=order.to_json())
+        producer.send(TOTAL, key=order.customer_id.encode(), value=order.to_json())
 # > They lie in the partitions
 
 # %% id="ch05-total-sorted" tags=["mutant"]
-cluster.create_topic("total-05", partitions=1, **replicated)
+TOTAL = cluster.create_topic("total-05", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for order in sorted(orders[:100], key=lambda order: order.customer_id):
-        producer.send("total-05", value=order.to_json())
+        producer.send(TOTAL, value=order.to_json())
 # > One partition, but not in the order of the list.
 
 # %% id="ch05-total-twice" tags=["mutant"]
-cluster.create_topic("total-05", partitions=1, **replicated)
+TOTAL = cluster.create_topic("total-05", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for order in 2 * orders[:100]:  # "to be certain that it arrives"
-        producer.send("total-05", value=order.to_json())
+        producer.send(TOTAL, value=order.to_json())
 # > The topic holds 200 records, not 100.
 
 # %% id="ch05-total-solution" tags=["solution"]
-cluster.create_topic("total-05", partitions=1, **replicated)
+TOTAL = cluster.create_topic("total-05", partitions=1, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for order in orders[:100]:
-        producer.send("total-05", key=order.customer_id.encode(), value=order.to_json())
+        producer.send(TOTAL, key=order.customer_id.encode(), value=order.to_json())
 
 # %% [markdown]
 # A single partition is the plain way.
@@ -506,13 +507,13 @@ payments = sorted(sample_shop(300).payments, key=lambda payment: payment.created
 payments[0]
 
 # %% id="ch05-payments" tags=["exercise"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     ...  # your lines here
 
 # %% id="ch05-payments-check" tags=["check"]
-found = observe.records(cluster, "payments-05")
+found = observe.records(cluster, PAYMENTS)
 
 if found.empty:
     print("Not attempted yet: the topic payments-05 is empty.")
@@ -543,46 +544,46 @@ else:
 # </details>
 
 # %% id="ch05-payments-own-key" tags=["mutant"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for payment in payments:  # "each record needs a key of its own"
         key = payment.payment_id.encode()
-        producer.send("payments-05", key=key, value=key)
+        producer.send(PAYMENTS, key=key, value=key)
 # > The payments of
 
 # %% id="ch05-payments-one-key" tags=["mutant"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for payment in payments:  # "one key for all is the safest"
-        producer.send("payments-05", key=b"payment", value=payment.payment_id.encode())
+        producer.send(PAYMENTS, key=b"payment", value=payment.payment_id.encode())
 # > 1 keys for
 
 # %% id="ch05-payments-keyless" tags=["mutant"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for payment in payments:  # "one producer, one order"
-        producer.send("payments-05", value=payment.payment_id.encode())
+        producer.send(PAYMENTS, value=payment.payment_id.encode())
 # > There are records without a key.
 
 # %% id="ch05-payments-backwards" tags=["mutant"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for payment in reversed(payments):  # "with a key Kafka sorts them"
         key = payment.order_id.encode()
-        producer.send("payments-05", key=key, value=payment.payment_id.encode())
+        producer.send(PAYMENTS, key=key, value=payment.payment_id.encode())
 # > A try came late.
 
 # %% id="ch05-payments-solution" tags=["solution"]
-cluster.create_topic("payments-05", partitions=3, **replicated)
+PAYMENTS = cluster.create_topic("payments-05", partitions=3, **replicated)
 
 with KafkaProducer(**address, **safely) as producer:
     for payment in payments:
         key = payment.order_id.encode()
-        producer.send("payments-05", key=key, value=payment.payment_id.encode())
+        producer.send(PAYMENTS, key=key, value=payment.payment_id.encode())
 
 # %% [markdown]
 # ## Exercise 3: count it yourself

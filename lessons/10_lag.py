@@ -42,8 +42,9 @@ from eventlab.orders import read_orders
 cluster = Cluster.start()
 
 # %%
-TOPIC, GROUP = "orders-10", "warehouse-10"
-cluster.create_topic(TOPIC, partitions=3, replication_factor=3, min_insync_replicas=2, fresh=True)
+shape = {"partitions": 3, "replication_factor": 3, "min_insync_replicas": 2}
+TOPIC = cluster.create_topic("orders-10", **shape, fresh=True)
+GROUP = cluster.name_of("warehouse-10")
 forgotten = cluster.admin.delete_groups([GROUP])
 
 # %% [markdown]
@@ -51,7 +52,7 @@ forgotten = cluster.admin.delete_groups([GROUP])
 # `delete_groups` forgets what the warehouse may have committed when you ran this notebook before.
 
 # %% id="send"
-address = {"bootstrap_servers": cluster.bootstrap_servers}
+address = cluster.client_config
 safely = {"acks": "all", "enable_idempotence": True, "linger_ms": 5, "max_block_ms": 10_000}
 coming = read_orders()
 
@@ -335,26 +336,26 @@ charts.describe(flat)
 # > What is the lag of the group before it begins: 0, 20, or something else?
 
 # %% id="taken-back"
-till = TopicPartition("till-10", 0)
-shape = {"partitions": 1, "replication_factor": 3, "min_insync_replicas": 2}
-cluster.create_topic(till.topic, **shape, fresh=True)
+topic = cluster.create_topic("till-10", **{**shape, "partitions": 1}, fresh=True)
+till = TopicPartition(topic, 0)
+BOOKS = cluster.name_of("books-10")
 
-with KafkaProducer(**address, **safely, transactional_id="till-10") as producer:
+with KafkaProducer(**address, **safely, transactional_id=topic) as producer:
     producer.init_transactions()
     producer.begin_transaction()
     for order in islice(coming, 20):
-        producer.send(till.topic, order.to_json())
+        producer.send(topic, order.to_json())
     producer.flush(timeout=30)
     producer.abort_transaction()
 
 # %%
-books = {**warehouse, "group_id": "books-10", "consumer_timeout_ms": 3_000}
+books = {**warehouse, "group_id": BOOKS, "consumer_timeout_ms": 3_000}
 
 with KafkaConsumer(**address, **books, isolation_level="read_committed") as consumer:
     consumer.assign([till])
     consumer.seek(till, 0)
     consumer.commit(timeout_ms=10_000)
-    before = observe.lag(cluster, "books-10")
+    before = observe.lag(cluster, BOOKS)
     record = next(consumer, None)
 
 print("lag:", int(before["lag"].sum()), "| to read:", record)
@@ -426,7 +427,7 @@ with KafkaConsumer(**address, **warehouse) as consumer:  # "lag is what is in th
 # %% id="ch10-by-hand-sum" tags=["mutant"]
 with KafkaConsumer(**address, **warehouse) as consumer:  # "a group has one lag"
     ends = consumer.end_offsets([TopicPartition(TOPIC, number) for number in range(3)])
-    my_lag = {TOPIC: sum(ends[tp] - consumer.committed(tp) for tp in ends)}
+    my_lag = {"orders-10": sum(ends[tp] - consumer.committed(tp) for tp in ends)}
 # > Its keys are ['orders-10'], not [0, 1, 2].
 
 # %% id="ch10-by-hand-solution" tags=["solution"]

@@ -40,6 +40,9 @@ from eventlab import Cluster, charts, faults, observe
 
 TOPIC = "orders-12"
 cluster = Cluster.start()
+if "kill" not in cluster.can:
+    print("This cluster is not yours to break: the lesson goes on on one of its own.")
+    cluster = Cluster.start("breakable", backend="embedded")
 cluster.create_topic(TOPIC, partitions=1, replication_factor=3, min_insync_replicas=2, fresh=True)
 
 # %% [markdown]

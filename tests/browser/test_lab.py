@@ -38,7 +38,7 @@ TOP = "return document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0"
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """Return the URL of a JupyterLab as `./lab` starts it, on a checkout with copied notebooks."""
-    for name in ("eventlab", "data", "lessons", "pyproject.toml"):
+    for name in ("eventlab", "data", "lessons", "docker-compose.yaml", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     with private_home() as env:

@@ -17,9 +17,14 @@ ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 JARS = "eventlab/cluster/jars.lock"
 OTHERS = (
+    "https://avro.apache.org/docs/1.12.0/",
     "https://cwiki.apache.org/confluence/display/KAFKA/KIP-",
+    "https://devcenter.heroku.com/articles/",
     "https://github.com/",
     "https://kafka-python.readthedocs.io/",
+    "https://kubernetes.io/docs/",
+    "https://prometheus.io/docs/",
+    "https://strimzi.io/docs/",
 )
 SMALL = """\
 # %% [markdown] id="title"

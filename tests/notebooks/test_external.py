@@ -1,0 +1,51 @@
+"""Lessons on a cluster that others run and use, under a prefix of the learner's own.
+
+    LESSONS_TWICE=1 pytest tests/notebooks/test_external.py    # all of them, as every night
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventlab import Cluster
+from tests.conftest import PREFIX, nothing_left
+from tests.notebooks.runs import LESSONS, private_home
+from tests.notebooks.test_lessons import assert_judged
+
+NAMES = ("00", "02", "03", "05", "10") if os.environ.get("LESSONS_TWICE") else ("00", "05", "10")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    """Return a cluster that is embedded here, and somebody else's for who only has its address."""
+    with Cluster(f"{PREFIX}-shared") as cluster:
+        yield cluster
+    assert nothing_left(f"{PREFIX}-shared")
+
+
+@pytest.mark.parametrize(
+    "lesson", [path for path in LESSONS if path.stem[:2] in NAMES], ids=lambda path: path.stem
+)
+def test_a_lesson_keeps_to_its_prefix(lesson: Path, tmp_path: Path, shared: Cluster) -> None:
+    """Its exercises are judged as ever, and no topic and no group has another learner's name."""
+    told = {
+        "EVENTLAB_BACKEND": "external",
+        "EVENTLAB_SERVERS": shared.bootstrap_servers,
+        "EVENTLAB_PREFIX": "ada-",
+    }
+    before = _names(shared)
+    with private_home() as env:
+        assert_judged(lesson, tmp_path, env | told)
+    new = _names(shared) - before
+    assert new
+    assert all(name.startswith("ada-") for name in new), new
+
+
+def _names(cluster: Cluster) -> set[str]:
+    """Return the topics and groups that somebody has made: Kafka's own begin with `__`."""
+    groups = [group["group_id"] for group in cluster.admin.list_groups()]
+    return {n for n in (*cluster.admin.list_topics(), *groups) if not n.startswith("__")}
