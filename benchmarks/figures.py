@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from eventlab.cluster import jars, java, launch, process, ready, registry, topics
-from eventlab.cluster.cluster import attach_or_launch
+from eventlab.cluster.attach import attach_or_launch
 from eventlab.cluster.settings import Settings
 from eventlab.errors import EventlabError
 from eventlab.waiting import Deadline

@@ -26,7 +26,7 @@ from eventlab.orders.processes.sample import happenings, topic_of
 from eventlab.orders.store import Store
 from eventlab.orders.subscriber import OrderSubscriber
 
-ORDERS = 233_000  # a little more than four events each
+ORDERS = 256_000  # about four events each
 WARM = 20_000
 MOST = 64  # MB
 SPAWN = multiprocessing.get_context("spawn")

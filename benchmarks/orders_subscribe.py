@@ -44,7 +44,7 @@ from eventlab.waiting import Deadline
 ORDERS = 10_000
 TOPIC = "subscribed"
 TABLES = {
-    "orders": "order_id, customer_id, status, total_cents, currency",
+    "orders": "order_id, customer_id, status, total_cents, currency, last_event, correlation_id",
     "order_items": "order_id, line, product_id, quantity, unit_price_cents",
     "payments": "payment_id, order_id, status, amount_cents, method",
     "shipments": "shipment_id, order_id, carrier",
@@ -62,6 +62,8 @@ def measure(runs: int) -> list[Figure]:
         seen = figures.interleaved(
             runs, ours=lambda: ours_run(servers, count), by_hand=lambda: hand_run(servers, count)
         )
+    sums = {numbers["rows"] for side in seen.values() for numbers in side}
+    assert len(sums) == 1, f"the databases do not hold the same: {sums}"
     ours, by_hand = (figures.median(seen[side], "seconds") for side in ("ours", "by_hand"))
     rate = count / ours if ours else None
     return [
@@ -160,7 +162,7 @@ class Hand:
         self.db = db
         self.rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self.status: dict[str, str] = {}
-        self.changed: dict[str, str] = {}
+        self.changed: dict[str, Any] = {}
         self.left: dict[str, Counter[str]] = {}
         self.road: dict[str, set[str]] = defaultdict(set)
 
@@ -227,7 +229,8 @@ class Hand:
         of = event.order_id
         if isinstance(event, OrderCreated):
             total = sum(item.quantity * cents(item.unit_price) for item in event.items)
-            rows["orders"].append((of, event.customer_id, at, "created", total, event.currency, at))
+            row = (of, event.customer_id, at, "created", total, event.currency, at)
+            rows["orders"].append((*row, event.unique_id, event.correlation_id))
             left = self.left.setdefault(of, Counter())
             for line, item in enumerate(event.items, 1):
                 left[item.product_id] += item.quantity
@@ -239,9 +242,9 @@ class Hand:
             row = (event.payment_id, of, at, status, cents(event.amount), event.method, "EUR")
             rows["payments"].append(row)
             if status != "failed":
-                self.move(of, "paid" if status == "captured" else "refunded", at)
+                self.move(of, "paid" if status == "captured" else "refunded", event)
         elif isinstance(event, OrderCancelled):
-            self.move(of, "cancelled", at)
+            self.move(of, "cancelled", event)
         elif isinstance(event, ShipmentSent):
             rows["shipments"].append((event.shipment_id, of, event.carrier, at))
             for line, sent in enumerate(event.items, 1):
@@ -249,29 +252,32 @@ class Hand:
                 rows["shipped_items"].append(row)
                 self.left[of][sent.product_id] -= sent.quantity
             self.road[of].add(event.shipment_id)
-            self.move(of, "partly_shipped" if any(self.left[of].values()) else "shipped", at)
+            self.move(of, "partly_shipped" if any(self.left[of].values()) else "shipped", event)
         elif isinstance(event, ShipmentDelivered):
             rows["arrived"].append((at, event.shipment_id))
             self.road[of].discard(event.shipment_id)
             arrived = self.status[of] == "shipped" and not self.road[of]
-            self.move(of, "delivered" if arrived else self.status[of], at)
+            self.move(of, "delivered" if arrived else self.status[of], event)
 
-    def move(self, of: str, status: str, at: str) -> None:
+    def move(self, of: str, status: str, event: Any) -> None:
         """Bring an order to a status."""
-        self.status[of], self.changed[of] = status, at
+        self.status[of], self.changed[of] = status, event
 
     def write(self) -> None:
         """Write all, a statement for each table."""
-        moved = [(self.status[of], at, of) for of, at in self.changed.items()]
+        moved = [
+            (self.status[of], event.time.isoformat(), event.unique_id, of)
+            for of, event in self.changed.items()
+        ]
         for statement, rows in (
             ("INSERT OR REPLACE INTO customers VALUES (?, ?, ?, ?)", self.rows["customers"]),
-            ("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?)", self.rows["orders"]),
+            ("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self.rows["orders"]),
             ("INSERT INTO order_items VALUES (?, ?, ?, ?, ?)", self.rows["order_items"]),
             ("INSERT INTO payments VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", self.rows["payments"]),
             ("INSERT INTO shipments VALUES (NULL, ?, ?, ?, ?, NULL)", self.rows["shipments"]),
             ("INSERT INTO shipped_items VALUES (?, ?, ?, ?)", self.rows["shipped_items"]),
             ("UPDATE shipments SET delivered = ? WHERE shipment_id = ?", self.rows["arrived"]),
-            ("UPDATE orders SET status = ?, changed = ? WHERE order_id = ?", moved),
+            ("UPDATE orders SET status = ?, changed = ?, last_event = ? WHERE order_id = ?", moved),
         ):
             if rows:
                 self.db.executemany(statement, rows)

@@ -16,7 +16,7 @@ import figures
 from figures import Figure, Numbers
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from eventlab.cluster import launch, registry
+from eventlab.cluster import launch, process, registry
 from eventlab.errors import StartFailed
 from eventlab.waiting import Deadline
 
@@ -90,8 +90,8 @@ def count(bootstrap_servers: str) -> int:
 def out_of_memory(state: dict[str, Any]) -> int:
     """Return how many nodes' logs tell of an OutOfMemoryError."""
     folder = registry.folder(state["name"])
-    logs = (launch.log_text(folder, node["node_id"]) for node in state["nodes"])
-    return sum("OutOfMemoryError" in log for log in logs)
+    places = (folder / f"node-{node['node_id']}" for node in state["nodes"])
+    return sum("OutOfMemoryError" in process.log_text(place) for place in places)
 
 
 if __name__ == "__main__":

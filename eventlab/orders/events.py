@@ -55,6 +55,11 @@ class Event:
         key: str = getattr(self, self.entity)
         return key
 
+    @property
+    def unique_id(self) -> str:
+        """The id with its source, within which alone it is unique (CloudEvents 1.0)."""
+        return f"{self.event_id} {self.source}"
+
     def then(self, kind: Callable[..., E], *args: Any, **fields: Any) -> E:
         """Return the event that follows from this one, in the same correlation."""
         cause = {"correlation_id": self.correlation_id, "causation_id": self.event_id}

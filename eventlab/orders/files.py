@@ -3,6 +3,8 @@
 write("shop")                  # 10,000 orders of seed 7: byte for byte what is in data/
 for order in read_orders():    # from data/, one by one, each with its items
     ...
+for sale in read_sales():      # the same, with payments and shipments
+    ...
 """
 
 from __future__ import annotations
@@ -10,15 +12,18 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eventlab.bundled import bundled
 from eventlab.orders import tables
-from eventlab.orders.domain import Order
+from eventlab.orders.domain import Order, OrderStatus
 from eventlab.orders.errors import DomainError
+from eventlab.orders.sale import Sale
 from eventlab.orders.sample import SEED, sample_shop
 from eventlab.orders.tables import Head, Line, Table
 
@@ -54,6 +59,15 @@ def read_orders(folder: Folder = None) -> Iterator[Order]:
     """
     heads, lines = read(tables.ORDERS, folder), read(tables.ITEMS, folder)
     return _joined(heads, groupby(lines, key=attrgetter("order_id")))
+
+
+def read_sales(folder: Folder = None) -> Iterator[Sale]:
+    """Return an iterator over the same orders, each with its payments and shipments.
+
+    No file says when an order was cancelled: it is a day after the last that is told of it.
+    """
+    orders = read_orders(folder)
+    return _sales(orders, read(tables.PAYMENTS, folder), read(tables.SHIPMENTS, folder))
 
 
 def read(table: Table[T], folder: Folder = None) -> Iterator[T]:
@@ -107,6 +121,40 @@ def _joined(heads: Iterator[Head], groups: Iterator[tuple[str, Iterator[Line]]])
         yield order
     for order_id, _ in groups:
         raise _garbled("orders.csv", row + 1, f"items.csv goes on with {order_id!r}")
+
+
+class _Rows:
+    """The rows of a file that has the orders in their order, with any number of rows for each."""
+
+    def __init__(self, file: str, rows: Iterator[Any]) -> None:
+        self._file, self._rows = file, rows
+        self._next = next(rows, None)
+
+    def of(self, order: Order) -> tuple[Any, ...]:
+        """Return those of the order that comes now."""
+        found = []
+        while self._next is not None and self._next.order_id == order.order_id:
+            found.append(self._next)
+            self._next = next(self._rows, None)
+        return tuple(found)
+
+    def end(self) -> None:
+        """Refuse what is left when there are no more orders."""
+        if self._next is not None:
+            seen = f"It has rows of {self._next.order_id!r} where orders.csv has none of it."
+            raise DomainError(f"{self._file} cannot be right.", seen, _FIX)
+
+
+def _sales(orders: Iterator[Order], paid: Iterator[Any], sent: Iterator[Any]) -> Iterator[Sale]:
+    payments, shipments = _Rows("payments.csv", paid), _Rows("shipments.csv", sent)
+    for order in orders:
+        sale = Sale(order, payments.of(order), shipments.of(order))
+        if order.status is OrderStatus.CANCELLED:
+            last = sale.payments[-1].created if sale.payments else order.created
+            sale = replace(sale, cancelled=last + timedelta(days=1))
+        yield sale
+    payments.end()
+    shipments.end()
 
 
 def _garbled(file: str, row: int, seen: str) -> DomainError:

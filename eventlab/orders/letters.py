@@ -52,7 +52,8 @@ def headers(record: Any, error: BaseException, group: str) -> Headers:
 def replayed(record: Any) -> Headers:
     """Return the headers with which a dead letter goes back: its own, its place, one try more."""
     found = dict(record.headers)
-    kept = [(name, found[name]) for name in (TOPIC, PARTITION, OFFSET, TIMESTAMP, GROUP)]
+    first = (TOPIC, PARTITION, OFFSET, TIMESTAMP, GROUP)  # others than we may leave some out
+    kept = [(name, found[name]) for name in first if name in found]
     return [*own(record), *kept, (ATTEMPTS, _INT.pack(attempts(record) + 1))]
 
 

@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, count, islice
-from operator import attrgetter
+from itertools import count, islice
 
 from eventlab.orders.catalogue import PRODUCTS, customers
 from eventlab.orders.demand import BOOK, arrivals, opened
@@ -25,7 +24,7 @@ from eventlab.orders.domain import Customer, Order, Payment, Product, Shipment
 from eventlab.orders.events import Event
 from eventlab.orders.life import a_sale
 from eventlab.orders.sale import Sale
-from eventlab.orders.story import events_of
+from eventlab.orders.story import by_time
 from eventlab.orders.values import check_count
 
 SEED = 7
@@ -63,27 +62,24 @@ def sample_shop(n: int, seed: int = SEED) -> Shop:
     )
 
 
-def sample_events(n: int, seed: int = SEED) -> Iterator[Event]:
-    """Return an iterator over all that happened to the first n orders, by time.
+def sample_events(n: int, seed: int = SEED, *, book: int = 0) -> Iterator[Event]:
+    """Return an iterator over all that happened to the first n orders of a book on, by time.
 
-    It keeps one book in memory: nothing happens to an order after its book was closed.
+    It keeps what is to come of the orders of one book: nothing happens to them after it was closed.
     """
-    return _by_time(_sales(n, seed))
+    return by_time(_sales(n, seed, book))
 
 
-def _by_time(sales: Iterator[Sale]) -> Iterator[Event]:
-    while book := list(islice(sales, BOOK)):
-        yield from sorted(chain.from_iterable(map(events_of, book)), key=attrgetter("time"))
-
-
-def _sales(n: int, seed: int) -> Iterator[Sale]:
-    check_count("n", n, MOST_ORDERS)  # here, not in a generator: nobody should wait for the error
+def _sales(n: int, seed: int, book: int = 0) -> Iterator[Sale]:
+    # here, not in a generator: nobody should wait for the error
     check_count("seed", seed, MOST_SEED)
-    return islice(_all_sales(seed), n)
+    check_count("book", book, MOST_ORDERS // BOOK)
+    check_count("n", n, MOST_ORDERS - book * BOOK)
+    return islice(_all_sales(seed, book), n)
 
 
-def _all_sales(seed: int) -> Iterator[Sale]:
-    for book in count():
+def _all_sales(seed: int, first: int) -> Iterator[Sale]:
+    for book in count(first):
         dice = Dice(f"{seed} book {book}")
         times = arrivals(Dice(f"{seed} book {book} times"), book)
         for number, created in enumerate(times, start=book * BOOK + 1):

@@ -1,9 +1,11 @@
-"""The events that led to a sale; `fold` brings the sale back."""
+"""The events that led to a sale, or to many; `fold` brings the sale back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +32,22 @@ _WORDS: dict[PaymentStatus, tuple[type[PaymentFailed | OrderPaid | OrderRefunded
 def events_of(sale: Sale) -> list[Event]:
     """Return what happened to an order, by time; their ids can be read, and are always the same."""
     return sorted(_events(sale), key=attrgetter("time"))
+
+
+def by_time(sales: Iterable[Sale]) -> Iterator[Event]:
+    """Yield all that happened to sales, which come by the time of their orders.
+
+    It keeps what has not happened yet when the next order is created.
+    """
+    ahead: list[tuple[datetime, int, Event]] = []
+    number = count()
+    for sale in sales:
+        while ahead and ahead[0][0] <= sale.order.created:
+            yield heappop(ahead)[2]
+        for event in events_of(sale):
+            heappush(ahead, (event.time, next(number), event))
+    while ahead:
+        yield heappop(ahead)[2]
 
 
 def _events(sale: Sale) -> Iterator[Event]:

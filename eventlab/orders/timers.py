@@ -2,9 +2,14 @@
 
     OrderSubscriber(..., store=store, timer=partial(cancel_unpaid, after=timedelta(days=28)))
 
-The time is that of the stream: the largest of an event that was handled, which is in the tables. So
-a shop whose events are read a year later cancels what it cancelled then, and a subscriber that was
-away for a weekend does not cancel what was paid meanwhile and waits to be read.
+The time is that of the stream: the largest of the events that were handled, which is in the tables.
+So a shop whose events are read a year later cancels what it cancelled then, and a subscriber that
+was away for a weekend does not cancel what was paid meanwhile and waits to be read.
+
+Each partition has a time of its own, as each task of Kafka Streams has (its
+`ProcessorContext.currentStreamTimeMs`): a payment is in the partition of its order, and how far
+others were read does not tell whether it was. The price is that an order waits for the next event
+of its partition, whichever order that is of.
 """
 
 from __future__ import annotations
@@ -19,15 +24,32 @@ from eventlab.errors import InvalidSetting, shown
 from eventlab.orders import outbox
 from eventlab.orders.domain import OrderStatus
 from eventlab.orders.events import OrderCancelled
-from eventlab.orders.store.schema import cancellations, orders, stream_time
+from eventlab.orders.store.many import execute
+from eventlab.orders.store.sales import cause_in
+from eventlab.orders.store.schema import (
+    cancellations,
+    orders,
+    processed_events,
+    stream_time,
+)
+from eventlab.orders.store.upsert import insert
 
 SOURCE = "/shop/timer"
+_ORDER = tuple(orders.c["order_id", "created", "last_event", "correlation_id"])
 _NOW = select(func.max(stream_time.c.time))
-_UNPAID = (
-    select(orders.c.order_id, orders.c.created)
+_PLACE = (
+    (processed_events.c.subscriber == stream_time.c.subscriber)
+    & (processed_events.c.topic == stream_time.c.topic)
+    & (processed_events.c.partition == stream_time.c.partition)
+)
+_UNPAID = (  # and how far the partition of each was read, by the slowest who reads it
+    select(*_ORDER, func.min(stream_time.c.time).label("now"))
+    .join(processed_events, processed_events.c.event_id == orders.c.last_event)
+    .join(stream_time, _PLACE)
     .outerjoin(cancellations)
     .where(orders.c.status == str(OrderStatus.CREATED), orders.c.created <= bindparam("since"))
     .where(cancellations.c.order_id.is_(None))
+    .group_by(*_ORDER)
     .order_by(orders.c.created, orders.c.order_id)
 )
 
@@ -45,12 +67,18 @@ def cancel_unpaid(db: Connection, after: timedelta, topic: str = "orders") -> in
     now = db.scalar(_NOW)
     if now is None:
         return 0
-    unpaid = db.execute(_UNPAID, {"since": now - after}).all()
-    for row in unpaid:
-        outbox.add(db, _cancelled(row, after), topic)
-    if unpaid:
-        db.execute(cancellations.insert(), [{"order_id": row.order_id} for row in unpaid])
-    return len(unpaid)
+    late = db.execute(_UNPAID, {"since": now - after})
+    unpaid = [row for row in late if row.created + after <= row.now]
+    return sum(_cancel(db, row, after, topic) for row in unpaid)
+
+
+def _cancel(db: Connection, row: Any, after: timedelta, topic: str) -> bool:
+    """Cancel an order, unless another member has done so since it was looked for."""
+    once = insert(db, cancellations).on_conflict_do_nothing()
+    if not execute(db, once, [{"order_id": row.order_id}]):
+        return False
+    outbox.add(db, _cancelled(row, after), topic)
+    return True
 
 
 def _cancelled(row: Any, after: timedelta) -> OrderCancelled:
@@ -60,4 +88,5 @@ def _cancelled(row: Any, after: timedelta) -> OrderCancelled:
         event_id=str(uuid5(NAMESPACE_URL, f"{SOURCE} {row.order_id}")),
         time=row.created + after,
         source=SOURCE,
+        **cause_in(row),
     )

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from eventlab.cluster import addresses
 from eventlab.cluster.clients import connected
 from eventlab.orders.asyncapi import TOPICS
-from eventlab.orders.publisher.connect import addresses, away
+from eventlab.orders.publisher.connect import away
 
 PARTITIONS = 3
 _COPIES = 3  # or as many as there are brokers
 
 
-def make(bootstrap_servers: str | Sequence[str], partitions: int = PARTITIONS) -> list[str]:
+def make(
+    bootstrap_servers: str | Sequence[str], partitions: int = PARTITIONS, **security: Any
+) -> list[str]:
     """Make the topics of the shop that are missing; return their names. KafkaAway within seconds.
 
     Each has three replicas, two of which have to be in sync for a write (min.insync.replicas):
-    one broker may be lost at any time, with all that it was told.
+    one broker may be lost at any time, with all that it was told. `security` is what
+    KafkaAdminClient has to know to talk to the brokers.
     """
-    servers = addresses(bootstrap_servers)
-    settings = {"request_timeout_ms": 5_000, "bootstrap_timeout_ms": 3_000}
+    servers = addresses.parse(bootstrap_servers)
+    settings = {"request_timeout_ms": 5_000, "bootstrap_timeout_ms": 3_000, **security}
     try:
         admin = connected(KafkaAdminClient, bootstrap_servers=servers, **settings)
         try:

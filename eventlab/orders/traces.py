@@ -28,9 +28,12 @@ _MOST_LINKS = 128  # of a span, unless OTEL_SPAN_LINK_COUNT_LIMIT says otherwise
 
 
 def sent(event: Event, record: Encoded, topic: str) -> Encoded:
-    """Return the record of an event with the context of a span for its sending."""
+    """Return the record of an event with the context of a span for its sending.
+
+    One that has a context keeps it: it went through an outbox, and who relays it did not cause it.
+    """
     tracer = _tracer()
-    if tracer is None:
+    if tracer is None or any(name == "traceparent" for name, _ in record.headers):
         return record
     about = {
         "messaging.system": "kafka",

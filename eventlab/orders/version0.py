@@ -35,7 +35,7 @@ def upgraded(fields: Mapping[str, Any], find_order: FindOrder | None) -> OrderCr
         raise EventVersionError(
             "An event of version 0 needs the order that it speaks of.",
             f"It has the order_id {order_id}, {looked}.",
-            "Pass decode(record, find_order=...), or send version 1.",
+            "Pass find_order= to decode or OrderSubscriber, or send version 1.",
         )
     return OrderCreated(
         order.order_id,

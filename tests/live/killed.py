@@ -1,8 +1,10 @@
-"""A subscriber in a process of its own, to be killed; it is what a program of a user would be."""
+"""Processes that are killed: a subscriber as a program of a user would be, and a replay."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -32,3 +34,17 @@ def start(*arguments: str):
     process = FORKS.Process(target=main, args=arguments, daemon=True)
     process.start()
     return process
+
+
+def replay(servers: str, topic: str) -> None:
+    """Replay dead letters, and die when all are sent and before the transaction is committed."""
+    from kafka import KafkaProducer
+
+    from eventlab.orders.subscriber import replay
+
+    def dies(producer):
+        producer.flush(10)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    KafkaProducer.commit_transaction = dies
+    replay(servers, topic, dry_run=False)

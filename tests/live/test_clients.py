@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import MessageSizeTooLargeError
 
-from eventlab.cluster.clients import give_out_again
+from eventlab.cluster.clients import give_out_again, outlive_refusals
 from tests.live.clients import produce
 
 
@@ -43,3 +44,27 @@ def test_a_partition_that_was_paused_gives_out_what_was_fetched(cluster, topic, 
             before += sum(map(len, consumer.poll(timeout_ms=250).values()))
         consumer.resume(part)
         assert (polled() + before == 300) == helped
+
+
+@pytest.mark.parametrize("helped", [True, False])
+def test_a_producer_outlives_what_a_broker_refuses(cluster, topic, helped):
+    """One record is too large for its topic; those that are sent after it are acknowledged.
+
+    Without help they fail with its error, whatever their partition, for as long as it lives.
+    """
+    name = f"{topic}-narrow"
+    cluster.create_topic(name, partitions=3, fresh=True, configs={"max.message.bytes": "2000"})
+    with KafkaProducer(bootstrap_servers=cluster.bootstrap_servers, max_block_ms=5000) as producer:
+        producer.send(name, b"small", partition=0).get(10)
+        if helped:
+            outlive_refusals(producer)
+        with pytest.raises(MessageSizeTooLargeError):
+            producer.send(name, b"x" * 5000, partition=0).get(10)
+        for number in range(30):
+            sent = producer.send(name, b"small", partition=number % 3)
+            if helped:
+                assert sent.get(10).partition == number % 3
+            else:
+                with pytest.raises(MessageSizeTooLargeError):
+                    sent.get(10)
+    cluster.delete_topic(name)

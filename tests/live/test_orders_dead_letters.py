@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import signal
+from struct import pack
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
+from sqlalchemy import select
 
 from eventlab.errors import UnknownTopic
 from eventlab.orders import OrderPaid, encode, letters
 from eventlab.orders.store import Store
+from eventlab.orders.store.schema import processed_events
 from eventlab.orders.subscriber import replay
+from eventlab.orders.subscriber.replay import unsent
 from eventlab.waiting import wait_until
+from tests.live import killed
+from tests.live.poison import BAD
 from tests.live.subscribed import (
     committed,
     handled,
@@ -39,27 +44,6 @@ def dlt(cluster, topic):
     yield f"{topic}-dlt"
     if f"{topic}-dlt" in set(cluster.topics().topic):
         cluster.delete_topic(f"{topic}-dlt")
-
-
-def changed(event, **fields):
-    """Return the value of an event with other attributes."""
-    return json.dumps({**json.loads(encode(event).value), **fields}).encode()
-
-
-BAD = {
-    "malformed": b"{",
-    "binary": bytes(range(256)),
-    "no value": None,
-    "empty": b"",
-    "unknown type": changed(created(), type="example.eventlab.order.forgotten"),
-    "wrong version": changed(created(), specversion="0.3"),
-    "wrong schema": changed(created(), dataschema="https://eventlab.example/schemas/order.x"),
-    "name twice": b'{"specversion": "1.0", "specversion": "1.0"}',
-    "deep": b"[" * 100_000,
-    "zip bomb": b'{"a": "' + b"0" * 50_000_000 + b'"}',
-    "compressed itself": gzip.compress(b"0" * 1_000_000),
-    "another topic's table": changed(created(), data={"table": "orders; DROP TABLE orders"}),
-}
 
 
 def test_bad_records_are_put_aside_and_the_rest_is_handled(cluster, topic, dlt, store):
@@ -145,6 +129,27 @@ def test_parked_events_come_back_in_their_order(cluster, topic, dlt, store):
     assert own == [(e.key, e.value, e.headers) for e in map(encode, story)]
 
 
+def test_nothing_is_handled_of_a_replay_that_is_killed(cluster, topic, dlt, store):
+    """Its records are in the log, of a transaction without an end; the next replay ends it."""
+    early = created("O-1")  # its customer is not known
+    publish(cluster, topic, [early], partition=0)
+    with running(cluster, topic, topic, store=store, tries=1):
+        is_there(cluster, dlt, 1)
+    child = killed.FORKS.Process(target=killed.replay, args=(cluster.bootstrap_servers, dlt))
+    child.start()
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
+    sent = [r for r in records(cluster, topic) if letters.attempts(r) > 1]
+    publish(cluster, topic, [CUSTOMER], partition=(sent[0].partition + 1) % 3)
+    with running(cluster, topic, topic, store=store):
+        wait_for(store, 1)
+        assert replay(cluster.bootstrap_servers, dlt, dry_run=False).replayed.tolist() == [False]
+        wait_for(store, 2)
+    places = store.read(select(processed_events.c.event_id, processed_events.c.offset))
+    [offset] = places[places.event_id.str.startswith(early.event_id)].offset
+    assert offset == sent[0].offset + 2  # behind the one that was aborted, and what says so
+
+
 def test_letters_are_chosen_by_time_key_and_exception(cluster, topic, dlt, store):
     """Alone and together; a topic that is not there is named."""
     cluster.create_topic(dlt, partitions=1, fresh=True)  # with fewer partitions than the topic
@@ -166,6 +171,43 @@ def test_letters_are_chosen_by_time_key_and_exception(cluster, topic, dlt, store
     assert len(records(cluster, topic)) == 5
     with refused(UnknownTopic, "no-such-dlt", within=5):
         replay(servers, "no-such-dlt")
+
+
+def a_letter(topic, *place):
+    """Return the headers of a letter from this topic, and from this partition and offset if any."""
+    told = [(letters.TOPIC, topic.encode())]
+    if place:
+        kinds = ((letters.PARTITION, ">i"), (letters.OFFSET, ">q"))
+        told += [(name, pack(kind, n)) for (name, kind), n in zip(kinds, place, strict=True)]
+    return told
+
+
+def test_many_letters_go_back_in_their_order_some_at_a_time(cluster, topic, dlt, monkeypatch):
+    """They are read again in parts; one of another program, with less in its headers, as well."""
+    monkeypatch.setattr("eventlab.orders.subscriber.log.CHUNK", 2)
+    cluster.create_topic(dlt, partitions=3, fresh=True)
+    for number in (4, 0, 3, 1, 2):
+        value = str(number).encode()
+        send(cluster, dlt, value, headers=a_letter(topic, 1, number), partition=number % 2)
+    send(cluster, dlt, b"5", headers=a_letter(topic), partition=2)
+    servers = cluster.bootstrap_servers
+    assert unsent(servers, dlt) == 6
+    assert len(replay(servers, dlt, dry_run=False)) == 6
+    assert [r.value for r in records(cluster, topic)] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+    assert unsent(servers, dlt) == 0
+    assert replay(servers, dlt, dry_run=False).replayed.all()
+    assert len(records(cluster, topic)) == 6
+
+
+def test_a_letter_of_a_topic_that_is_gone_sends_nothing_back(cluster, topic, dlt):
+    """It is named at once, and no topic is made of it."""
+    cluster.create_topic(dlt, partitions=1, fresh=True)
+    send(cluster, dlt, b"{}", headers=a_letter(topic, 0, 0))
+    send(cluster, dlt, b"{}", headers=a_letter("no-such-home", 0, 0))
+    with refused(UnknownTopic, "no-such-home", within=5):
+        replay(cluster.bootstrap_servers, dlt, dry_run=False)
+    assert records(cluster, topic) == []
+    assert unsent(cluster.bootstrap_servers, dlt) == 2
 
 
 def test_a_registry_without_a_type_leaves_its_events_alone(cluster, topic, dlt, store):

@@ -10,6 +10,7 @@ import random
 import time
 
 import pandas as pd
+import pytest
 from sqlalchemy import select
 
 from eventlab import history
@@ -19,8 +20,9 @@ from eventlab.orders.store.schema import processed_events
 from eventlab.orders.subscriber import replay
 from eventlab.waiting import wait_until
 from tests.live import killed
-from tests.live.subscribed import assert_told, committed, handled, publish, story
+from tests.live.subscribed import assert_told, committed, handled, publish, running, story
 from tests.unit.orders.databases import postgresql, url  # noqa: F401 (fixtures)
+from tests.unit.orders.inbox.arrivals import CUSTOMER, created, paid
 
 KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
@@ -68,6 +70,26 @@ def test_every_effect_is_there_once_however_often_it_is_killed(cluster, topic, u
     verdict = run.verify(effects=effects, allow=["two owners"])
     assert verdict.valid, f"SEED={SEED} {verdict}"
     assert sum(committed(cluster, topic, topic).values()) == len(events)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_what_a_killed_member_has_to_read_first_is_waited_for(cluster, topic, url, tmp_path):  # noqa: F811
+    """The group gives its partitions to others when its session is over: no order is given up.
+
+    However short the pauses are: by themselves the tries are as many as that takes.
+    """
+    with Store(url) as store, running(cluster, topic, topic, store=store, backoff=0.05) as member:
+        life = begin(cluster, topic, url, tmp_path, 0)
+        mine = member.consumer.assignment
+        wait_until(lambda: 0 < len(mine()) < 3, 30, lambda: f"{mine()} are not shared.")
+        life.kill()
+        life.join(10)
+        ours = {part.partition for part in mine()}
+        publish(cluster, topic, [CUSTOMER], partition=min({0, 1, 2} - ours))
+        publish(cluster, topic, [created(), paid()], partition=min(ours))
+        done = lambda: handled(store) == 3 or dead_letters(cluster, topic)  # noqa: E731
+        wait_until(done, 60, lambda: f"{handled(store)} of 3.", every=0.2)
+        assert dead_letters(cluster, topic) == []
 
 
 def dead_letters(cluster, topic):

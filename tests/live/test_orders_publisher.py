@@ -9,6 +9,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
+from kafka import KafkaProducer
 
 from eventlab import faults, history
 from eventlab.errors import NotSupported, UnknownTopic
@@ -29,6 +30,7 @@ from eventlab.orders.publisher import (
     NotDelivered,
     OrderPublisher,
     PublisherClosed,
+    connect,
     pending,
 )
 from eventlab.orders.schedule import Schedule
@@ -276,7 +278,18 @@ def test_a_topic_that_takes_less_tells_so_for_the_one_event(cluster, topic):
         with refused(EventTooLarge, "max.message.bytes", within=30):
             large.get()
         assert [each.get().partition for each in small] == [0, 0, 0]
+        later = [publisher.publish(cancelled(number)) for number in range(30)]
+        assert [each.get().partition for each in later] == [0] * 30
     cluster.delete_topic(name)
+
+
+def test_a_producer_that_ends_by_itself_meanwhile_is_ended(cluster, monkeypatch):
+    """Its thread was alive a moment ago, and its network is closed."""
+    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers)
+    producer.close(10)
+    alive = iter([True])
+    monkeypatch.setattr(producer._sender, "is_alive", lambda: next(alive, False))
+    connect.end(producer, 1)
 
 
 def test_a_topic_that_is_deleted_meanwhile_is_told(cluster, topic):

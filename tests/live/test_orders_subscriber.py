@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import threading
 import time
 from datetime import UTC, datetime
 
 import pytest
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from sqlalchemy import select
 
-from eventlab import faults, history
-from eventlab.errors import UnknownTopic
-from eventlab.orders import CustomerRegistered, OrderCreated
+from eventlab import history
+from eventlab.errors import InvalidSetting, UnknownTopic
+from eventlab.orders import CustomerRegistered, Order, OrderCreated, OrderStatus, Sale, letters
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.store import Store
+from eventlab.orders.store.sales import find_sale
 from eventlab.orders.store.schema import processed_events
 from eventlab.orders.subscriber import OrderSubscriber
 from eventlab.waiting import wait_until
@@ -30,11 +32,13 @@ from tests.live.subscribed import (
     committed,
     handled,
     publish,
+    records,
     running,
     send,
     story,
     wait_for,
 )
+from tests.unit.orders.inbox.arrivals import BEGUN, CUSTOMER, ITEMS
 from tests.unit.refusals import refused
 
 
@@ -67,25 +71,6 @@ def test_every_event_has_its_effect_once(cluster, topic, group, store):
     assert verdict.valid, verdict
 
 
-def test_members_come_and_go(cluster, topic, group, store):
-    """One more joins and leaves while events come: nothing is lost, nothing has two effects."""
-    events = story(400)
-    run = history.record(group, cluster)
-    half = len(events) // 2
-    few = {"store": store, "max_poll_records": 50}
-    with running(cluster, group, topic, **few, run=run):
-        publish(cluster, topic, events[:half], run=run)
-        with running(cluster, group, topic, **few, run=run) as second:
-            wait_until(second.consumer.assignment, 30, "The second one got nothing.")
-            publish(cluster, topic, events[half:], run=run)
-            wait_for(store, half)
-        wait_for(store, len(events))
-    assert_told(store, events)
-    assert sum(committed(cluster, group, topic).values()) == len(events)
-    verdict = run.verify(effects=effects(store))
-    assert verdict.valid, verdict
-
-
 @pytest.mark.parametrize("strategy", [RangePartitionAssignor, CooperativeStickyAssignor])
 def test_a_rebalance_in_the_middle_of_a_batch(cluster, topic, group, tmp_path, strategy):
     """What was taken away is left alone, what comes back goes on where it was left."""
@@ -108,6 +93,28 @@ def test_a_rebalance_in_the_middle_of_a_batch(cluster, topic, group, tmp_path, s
             wait_until(lambda: total() >= len(events), 30, lambda: f"{total()} are committed.")
     assert set(seen) == {event.event_id for event in events}
     assert len(seen) <= len(events) + 2  # one that was under way may come again, to the other
+
+
+def test_a_group_of_somebody_else_is_refused(cluster, topic, group):
+    """51: its members share out partitions in a way that this one does not know."""
+    theirs = {"handler": print, "partition_assignment_strategy": [RangePartitionAssignor]}
+    ours = {"handler": print, "partition_assignment_strategy": [RoundRobinPartitionAssignor]}
+    with running(cluster, group, topic, **theirs) as member:
+        wait_until(member.consumer.assignment, 30, "The first one got nothing.")
+        with (
+            OrderSubscriber(cluster.bootstrap_servers, group, topic, **ours) as other,
+            refused(InvalidSetting, group, "none of roundrobin"),
+        ):
+            other.run()
+        assert member.consumer.assignment()
+
+
+@pytest.mark.parametrize("given", [["range"], "range", []])
+def test_an_unknown_way_to_share_out_partitions_is_refused(cluster, topic, group, given):
+    """51: kafka-python wants a list of classes, and nothing is left of what it began."""
+    more = {"handler": print, "partition_assignment_strategy": given}
+    with nothing_kept_open(cluster), refused(InvalidSetting, "kafka-python refuses these settings"):
+        OrderSubscriber(cluster.bootstrap_servers, group, topic, **more)
 
 
 def test_more_members_than_partitions(cluster, topic, group, store):
@@ -156,6 +163,37 @@ def test_only_what_is_wanted_is_handled_and_all_is_committed(cluster, topic, gro
     assert sorted(event.event_id for event in seen) == sorted(event.event_id for event in wanted)
 
 
+def test_the_articles_minimal_event_is_an_order(cluster, topic, group, store):
+    """Version 0 says which order, `find_order` what was ordered; a copy has no second effect.
+
+    It is asked again when it could not answer, as any handler is tried again.
+    """
+    order, asked = Order("O-1", "C-1", BEGUN, OrderStatus.CREATED, ITEMS), []
+
+    def find_order(order_id):
+        asked.append(order_id)
+        if len(asked) == 1:
+            raise ConnectionError("The shop is not up yet.")
+        return {"O-1": order}.get(order_id)
+
+    publish(cluster, topic, [CUSTOMER])
+    for key in (b"O-1", b"O-1", None):  # the article sends it without a key
+        send(cluster, topic, b'{"event": "ORDER_CREATED", "orderId": "O-1"}', key=key)
+    send(cluster, topic, b'{"event": "ORDER_CREATED", "orderId": "O-2"}', key=b"O-2")
+    with running(cluster, group, topic, store=store, find_order=find_order):
+        total = lambda: sum(committed(cluster, group, topic).values())  # noqa: E731
+        wait_until(lambda: total() == 5, 30, lambda: f"{total()} are committed.")
+    with store.transaction() as db:
+        assert find_sale(db, "O-1") == Sale(order)
+    [dead] = records(cluster, f"{topic}-dlt")
+    cluster.delete_topic(f"{topic}-dlt")
+    assert dead.key == b"O-2"
+    assert "Pass find_order= to decode or OrderSubscriber" in letters.text(
+        dead.headers, letters.MESSAGE
+    )
+    assert len(asked) > 4
+
+
 def test_starting_at_the_end_and_at_a_time(cluster, topic, group):
     """Only where the group has committed nothing: then it goes on there."""
     old, new = story(2)[:4], story(2)[4:8]
@@ -172,6 +210,50 @@ def test_starting_at_the_end_and_at_a_time(cluster, topic, group):
         publish(cluster, topic, [paid := story(3)[-1]])
         wait_until(lambda: seen, 30, "Nothing came.")
     assert [event.event_id for event in seen] == [paid.event_id]
+
+
+def test_what_comes_while_a_partition_moves_is_after_latest(cluster, topic, group):
+    """The first member began at the end, read nothing and left; the next one goes on there."""
+    old, new = story(2)[:4], story(2)[4:8]
+    publish(cluster, topic, old)
+    seen, more = [], {"handler": lambda event: seen.append(event.event_id), "start": "latest"}
+    with running(cluster, group, topic, **more) as subscriber:
+        begun = lambda: subscriber._progress.owned and not subscriber._progress.new  # noqa: E731
+        wait_until(begun, 30, "It does not begin.")
+    publish(cluster, topic, new)  # nobody has the partitions
+    with running(cluster, group, topic, **more):
+        wait_until(lambda: len(seen) >= len(new), 30, lambda: f"{len(seen)} of {len(new)} came.")
+    assert sorted(seen) == sorted(event.event_id for event in new)
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+@pytest.mark.parametrize("gone", ["beyond", "deleted"])
+def test_a_committed_offset_that_is_not_there(cluster, topic, group, store, gone, start):
+    """It begins with the first record that there is; effects that are there stay as they are."""
+    events = story(10)
+    half = len(events) // 2
+    publish(cluster, topic, events[:half])
+    with running(cluster, group, topic, store=store):
+        wait_for(store, half)
+    ends = {
+        TopicPartition(topic, part): at for part, at in committed(cluster, group, topic).items()
+    }
+    if gone == "deleted":
+        commit(cluster, group, dict.fromkeys(ends, 0))
+        cluster.admin.delete_records(ends)
+    else:
+        commit(cluster, group, dict.fromkeys(ends, 1_000_000))
+    publish(cluster, topic, events[half:])
+    with running(cluster, group, topic, store=store, start=start):
+        wait_for(store, len(events))
+    assert_told(store, events)
+    assert sum(committed(cluster, group, topic).values()) == len(events)
+
+
+def commit(cluster, group, offsets):
+    """Commit offsets for a group that has no members."""
+    with KafkaConsumer(bootstrap_servers=cluster.bootstrap_servers, group_id=group) as consumer:
+        consumer.commit({part: OffsetAndMetadata(at, "", -1) for part, at in offsets.items()})
 
 
 def test_topics_by_a_pattern(cluster, topic, group, store):
@@ -192,26 +274,6 @@ def test_a_topic_that_is_not_there(cluster):
     """It would wait for ever; the nearest name is told, and nothing stays open."""
     with nothing_kept_open(cluster), refused(UnknownTopic, "'no-such-topic'", within=5):
         OrderSubscriber(cluster.bootstrap_servers, "g", "no-such-topic", handler=print)
-
-
-def test_the_database_is_away(cluster, topic, group, tmp_path, monkeypatch):
-    """The member stays in the group, reads nothing more, and goes on when it is back."""
-    monkeypatch.setattr("eventlab.orders.store.database.PATIENCE", 0.2)
-    events, path = story(30), tmp_path / "shop.db"
-    with Store(path) as store:
-        locks = sqlite3.connect(path, isolation_level=None)
-        locks.execute("BEGIN EXCLUSIVE")
-        publish(cluster, topic, events)
-        with running(cluster, group, topic, store=store) as subscriber:
-            paused = subscriber.consumer.paused
-            wait_until(lambda: len(paused()) == 3, 30, lambda: f"{paused()} are paused.")
-            assert sum(committed(cluster, group, topic).values()) == 0
-            generation = subscriber.consumer.group_metadata().generation_id
-            locks.execute("ROLLBACK")
-            wait_for(store, len(events))
-            assert subscriber.consumer.group_metadata().generation_id == generation
-        locks.close()
-        assert_told(store, events)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -252,21 +314,3 @@ def test_an_async_handler_and_one_that_returns_junk(cluster, topic, group, store
     with running(cluster, group, topic, store=store, handler=later):
         wait_for(store, len(events))
     assert_told(store, events)
-
-
-def test_kafka_is_away(cluster, topic, group, store):
-    """No broker can be reached for a while; what comes afterwards is handled as ever."""
-    events = story(30)
-    half = len(events) // 2
-    publish(cluster, topic, events[:half])
-    with running(cluster, group, topic, store=store):
-        wait_for(store, 1)
-        with contextlib.ExitStack() as cuts:
-            for node_id in cluster.brokers:
-                cuts.enter_context(faults.clients_cut(cluster, node_id, refused=True))
-            until = time.monotonic() + 1.5
-            wait_until(lambda: time.monotonic() > until, 10, "Time stands still.")
-        publish(cluster, topic, events[half:])
-        wait_for(store, len(events))
-    assert_told(store, events)
-    assert sum(committed(cluster, group, topic).values()) == len(events)

@@ -40,7 +40,9 @@ def handle_order_created(event: OrderCreated, db: Connection) -> None:
         "status": order.status,
     }
     row |= {"total_cents": order.total_amount, "currency": order.currency}
-    db.execute(orders.insert(), {**row, "created": event.time, "changed": event.time})
+    row |= {"created": event.time, "changed": event.time}
+    row |= {"last_event": event.unique_id, "correlation_id": event.correlation_id}
+    db.execute(orders.insert(), row)
     lines = [
         {
             "order_id": order.order_id,

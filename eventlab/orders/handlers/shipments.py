@@ -39,7 +39,9 @@ _ON_THE_ROAD = (
     .where(shipments.c.order_id == bindparam("of"), shipments.c.delivered.is_(None))
 )
 _CHANGED = (
-    orders.update().where(orders.c.order_id == bindparam("of")).values(changed=bindparam("at"))
+    orders.update()
+    .where(orders.c.order_id == bindparam("of"))
+    .values(changed=bindparam("at"), last_event=bindparam("by"))
 )
 
 
@@ -62,7 +64,7 @@ def handle_shipment_sent(event: ShipmentSent, db: Connection) -> None:
     if status != order.status:
         move(db, event, status)
     else:
-        db.execute(_CHANGED, {"of": event.order_id, "at": event.time})
+        db.execute(_CHANGED, {"of": event.order_id, "at": event.time, "by": event.unique_id})
 
 
 def handle_shipment_delivered(event: ShipmentDelivered, db: Connection) -> None:
@@ -74,7 +76,7 @@ def handle_shipment_delivered(event: ShipmentDelivered, db: Connection) -> None:
     if order.status == OrderStatus.SHIPPED and not db.scalar(_ON_THE_ROAD, about):
         move(db, event, OrderStatus.DELIVERED)
     else:
-        db.execute(_CHANGED, about)
+        db.execute(_CHANGED, {**about, "by": event.unique_id})
 
 
 def too_many(event: ShipmentSent) -> EventValidationError:

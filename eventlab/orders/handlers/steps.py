@@ -14,12 +14,12 @@ from eventlab.orders.store.schema import orders
 _LOOKED_UP = (
     select(orders.c.status, orders.c.total_cents, orders.c.currency)
     .where(orders.c.order_id == bindparam("of"))
-    .with_for_update()  # PostgreSQL holds the row; SQLite has the whole file already
+    .with_for_update(key_share=True)  # PostgreSQL holds the row; SQLite has the whole file already
 )
 _MOVED = (
     orders.update()
     .where(orders.c.order_id == bindparam("of"))
-    .values(status=bindparam("to"), changed=bindparam("at"))
+    .values(status=bindparam("to"), changed=bindparam("at"), last_event=bindparam("by"))
 )
 
 
@@ -42,7 +42,8 @@ def move(db: Connection, event: Any, status: OrderStatus) -> Any:
     row = locked(db, event)
     if not OrderStatus(row.status).may_become(status):
         raise not_now(event, row.status)
-    db.execute(_MOVED, {"of": event.order_id, "to": status, "at": event.time})
+    about = {"of": event.order_id, "at": event.time, "by": event.unique_id}
+    db.execute(_MOVED, {**about, "to": status})
     return row
 
 

@@ -40,7 +40,7 @@ from eventlab.orders.store.schema import order_items, orders, payments, shipment
 _MOVED = (
     orders.update()
     .where(orders.c.order_id == bindparam("of"))
-    .values(status=bindparam("to"), changed=bindparam("at"))
+    .values(status=bindparam("to"), changed=bindparam("at"), last_event=bindparam("by"))
 )
 _ARRIVED = (
     shipments.update()
@@ -77,12 +77,13 @@ class AtOnce:
         """Write all that was done; IntegrityError when somebody else was faster."""
         moved = []
         for order_id, order in self._orders.items():
-            if order.changed is None:
+            if order.last is None:
                 continue
+            at, by = order.last.time, order.last.unique_id
             if row := self._made.get(order_id):
-                row |= {"status": order.status, "changed": order.changed}
+                row |= {"status": order.status, "changed": at, "last_event": by}
             else:
-                moved.append({"of": order_id, "to": order.status, "at": order.changed})
+                moved.append({"of": order_id, "to": order.status, "at": at, "by": by})
         if self._registered:
             write_customers(self._registered, self._db)
         if self._listed:
@@ -140,6 +141,8 @@ class AtOnce:
             "currency": event.currency,
             "created": event.time,
             "changed": event.time,
+            "last_event": event.unique_id,
+            "correlation_id": event.correlation_id,
         }
 
     def _failed(self, event: PaymentFailed) -> None:
@@ -151,16 +154,16 @@ class AtOnce:
     def _paid(self, event: OrderPaid) -> None:
         order = self._movable(event, OrderStatus.PAID)
         self._note(event, order)
-        order.move(OrderStatus.PAID, event.time)
+        order.move(OrderStatus.PAID, event)
 
     def _refunded(self, event: OrderRefunded) -> None:
         order = self._movable(event, OrderStatus.REFUNDED)
         self._note(event, order)
-        order.move(OrderStatus.REFUNDED, event.time)
+        order.move(OrderStatus.REFUNDED, event)
 
     def _cancelled(self, event: OrderCancelled) -> None:
         order = self._movable(event, OrderStatus.CANCELLED)
-        order.move(OrderStatus.CANCELLED, event.time)
+        order.move(OrderStatus.CANCELLED, event)
 
     def _note(self, event: PaymentFailed | OrderPaid | OrderRefunded, order: Standing) -> None:
         check_amount(event, order.total, order.currency)
@@ -189,7 +192,7 @@ class AtOnce:
         order.left = left
         order.on_the_road.add(event.shipment_id)
         more = any(left.values())
-        order.move(OrderStatus.PARTLY_SHIPPED if more else OrderStatus.SHIPPED, event.time)
+        order.move(OrderStatus.PARTLY_SHIPPED if more else OrderStatus.SHIPPED, event)
 
     def _write_parcel(self, event: ShipmentSent) -> None:
         row: dict[str, Any] = {"shipment_id": event.shipment_id, "order_id": event.order_id}
@@ -212,7 +215,7 @@ class AtOnce:
         order.on_the_road.remove(event.shipment_id)
         self._arrived.append({"parcel": event.shipment_id, "at": event.time})
         done = order.status is OrderStatus.SHIPPED and not order.on_the_road
-        order.move(OrderStatus.DELIVERED if done else order.status, event.time)
+        order.move(OrderStatus.DELIVERED if done else order.status, event)
 
 
 def _there_already(event: OrderCreated) -> StepNotAllowed:

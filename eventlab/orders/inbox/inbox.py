@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
@@ -16,8 +16,9 @@ from eventlab.orders.inbox.at_once import AtOnce
 from eventlab.orders.inbox.one_by_one import OneByOne
 from eventlab.orders.inbox.parking import Parking
 from eventlab.orders.inbox.processed import Processed, Raced
-from eventlab.orders.inbox.steps import Steps
+from eventlab.orders.inbox.steps import REFUSED, Steps
 from eventlab.orders.store import Store
+from eventlab.orders.store.many import execute
 from eventlab.orders.store.schema import stream_time
 from eventlab.orders.store.upsert import insert
 
@@ -58,8 +59,8 @@ class Inbox:
 
     def _try(self, batch: Sequence[Arrival], wanted: Wanted) -> Taken:
         if self._handlers is HANDLERS:
-            # IntegrityError: the tables refuse what AtOnce could not see. One by one, then.
-            with contextlib.suppress(IntegrityError), self._store.transaction() as db:
+            # The tables refuse what AtOnce could not see: one by one, then.
+            with contextlib.suppress(*REFUSED), self._store.transaction() as db:
                 events = [arrival.event for arrival in batch if arrival.event]
                 return self._take(db, batch, AtOnce(db, events), wanted)
         with self._store.transaction() as db:
@@ -84,13 +85,20 @@ class Inbox:
         return steps.taken
 
     def _tell_time(self, db: Connection, done: Sequence[Arrival]) -> None:
-        times = [arrival.event.time for arrival in done if arrival.event]
-        if not times:
-            return
-        query = insert(db, stream_time).values(subscriber=self._subscriber, time=max(times))
+        times: dict[tuple[str, int], datetime] = {}
+        for arrival in done:
+            if arrival.event:
+                place = arrival.record.topic, arrival.record.partition
+                times[place] = max(arrival.event.time, times.get(place, arrival.event.time))
+        rows = [
+            {"subscriber": self._subscriber, "topic": topic, "partition": part, "time": time}
+            for (topic, part), time in sorted(times.items())  # two that write lock in one order
+        ]
+        query = insert(db, stream_time)
         later = {"set_": {"time": query.excluded.time}}
         later["where"] = query.excluded.time > stream_time.c.time
-        db.execute(query.on_conflict_do_update(index_elements=stream_time.primary_key, **later))
+        keep = query.on_conflict_do_update(index_elements=stream_time.primary_key, **later)
+        execute(db, keep, rows)
 
 
 def _handle(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import handle
+from eventlab.orders.store.told import told
 
 
 class OneByOne:
@@ -23,8 +24,11 @@ class OneByOne:
         self._handlers, self._db, self._run = handlers, db, run
 
     def apply(self, event: Event) -> None:
-        """Let the handler of its type do what an event does, all of it or nothing."""
-        with self._db.begin_nested():
+        """Let the handler of its type do what an event does, all of it or nothing.
+
+        StoreAway when the database is at fault; what else it raises is the handler's.
+        """
+        with told(self._db.engine), self._db.begin_nested():
             result = handle(event, self._db, self._handlers)
             if inspect.isawaitable(result):
                 self._run(result)

@@ -14,7 +14,6 @@ from zlib import crc32
 from sqlalchemy import Connection, bindparam, select
 
 from eventlab.orders.errors import EventConflict
-from eventlab.orders.events import Event
 from eventlab.orders.inbox.arrivals import Arrival
 from eventlab.orders.store.many import among, execute
 from eventlab.orders.store.schema import processed_events
@@ -39,9 +38,9 @@ class Processed:
         now, rows = datetime.now(UTC), dict[str, dict[str, Any]]()
         for arrival in batch:
             if arrival.event is not None and arrival.error is None:
-                name = _id(arrival.event)
+                name = arrival.event.unique_id
                 if name not in rows:
-                    rows[name] = self._row(name, arrival.record, now)
+                    rows[name] = self._row(name, arrival, now)
         self._checks: dict[str, int] = {name: row["checksum"] for name, row in rows.items()}
         mine = _SEEN.where(_T.subscriber == subscriber)
         seen = dict(map(tuple, among(db, mine, _T.event_id, list(rows))))
@@ -55,14 +54,14 @@ class Processed:
     def is_new(self, arrival: Arrival) -> bool:
         """Say, once, that an event is new; EventConflict when its id is that of another one."""
         assert arrival.event is not None
-        name = _id(arrival.event)
-        if self._checks[name] != crc32(arrival.record.value):
+        name = arrival.event.unique_id
+        if self._checks[name] != _checksum(arrival):
             record = arrival.record
             raise EventConflict(
                 "Two events that are not the same have one id.",
                 f"{arrival.event.event_id} is at offset {record.offset} of "
                 f"{record.topic}-{record.partition}, and there was another one before.",
-                "Give every event an id of its own; a copy has to be the same in every byte.",
+                "Give every event an id of its own; a copy has to be the same in type and bytes.",
             )
         if name not in self._left:
             return False
@@ -71,15 +70,16 @@ class Processed:
 
     def keep(self, done: Iterable[Arrival]) -> None:
         """Take back the ids of the events that are not among these."""
-        kept = {_id(arrival.event) for arrival in done if arrival.event}
+        kept = {arrival.event.unique_id for arrival in done if arrival.event}
         if undone := self._new - kept:
             self._db.execute(_UNDONE, [{"by": self._subscriber, "of": name} for name in undone])
 
-    def _row(self, name: str, record: Any, now: datetime) -> dict[str, Any]:
+    def _row(self, name: str, arrival: Arrival, now: datetime) -> dict[str, Any]:
+        record = arrival.record
         return {
             "subscriber": self._subscriber,
             "event_id": name,
-            "checksum": crc32(record.value),
+            "checksum": _checksum(arrival),
             "topic": record.topic,
             "partition": record.partition,
             "offset": record.offset,
@@ -87,6 +87,7 @@ class Processed:
         }
 
 
-def _id(event: Event) -> str:
-    """CloudEvents: the id is unique within its source."""
-    return f"{event.event_id} {event.source}"
+def _checksum(arrival: Arrival) -> int:
+    """In binary mode the value is the data alone: a refund may have the bytes of its payment."""
+    assert arrival.event is not None
+    return crc32(arrival.record.value, crc32(arrival.event.type.encode()))

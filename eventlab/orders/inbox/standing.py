@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,24 +29,24 @@ from eventlab.orders.store.schema import (
 
 @dataclass(slots=True)
 class Standing:
-    """An order as the rules for its next event need it; `changed` is None as long as it is not."""
+    """An order as the rules for its next event need it; `last` is what changed it, if it is."""
 
     status: OrderStatus
     total: Decimal
     currency: str
     left: dict[str, int] = field(default_factory=dict)  # what is not sent yet, by product
     on_the_road: set[str] = field(default_factory=set)
-    changed: datetime | None = None
+    last: Event | None = None
 
-    def move(self, status: OrderStatus, time: datetime) -> None:
+    def move(self, status: OrderStatus, event: Event) -> None:
         """Bring the order to a status, the same one perhaps."""
-        self.status, self.changed = status, time
+        self.status, self.last = status, event
 
 
 _ORDERS = (
     select(orders.c.order_id, orders.c.status, orders.c.total_cents, orders.c.currency)
     .order_by(orders.c.order_id)  # two subscribers that lock rows do it in one order
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _ORDERED = select(order_items.c.order_id, order_items.c.product_id, order_items.c.quantity)
 _SENT = select(shipments.c.order_id, shipped_items.c.product_id, shipped_items.c.quantity).join(

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from eventlab.orders.errors import DomainError
 from eventlab.orders.inbox.arrivals import Arrival, Taken
+from eventlab.orders.store.errors import StoreAway, StoreMismatch
 
-HOPELESS = (DomainError, IntegrityError, DataError)  # another try would end as this one did
+REFUSED = (IntegrityError, DataError)  # by the tables
+HOPELESS = (DomainError, *REFUSED)  # another try would end as this one did
 
 
 class Steps:
@@ -29,16 +31,14 @@ class Steps:
     def take(self, arrival: Arrival, act: Callable[[], object]) -> bool:
         """Do what an event asks for, once, and note what became of it; say whether it is dead.
 
-        An error of the connection is not the event's: it goes through.
+        An error of the database itself is not the event's: it goes through.
         """
         if self.holds(arrival):
             return False
         try:
             act()
-        except DBAPIError as error:
-            if not isinstance(error, HOPELESS):
-                raise
-            return self.failed(arrival, error)
+        except (StoreAway, StoreMismatch):
+            raise
         except Exception as error:
             return self.failed(arrival, error)
         self.done.append(arrival)

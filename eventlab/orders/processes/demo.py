@@ -1,4 +1,4 @@
-"""The whole shop at work: sample events flow through Kafka into SQL, and one sees how far they are.
+"""The whole shop at work: data/ flows through Kafka into SQL, and one sees how far it has come.
 
 Publisher, members of a group, relay, timer and web side are threads here; outside a demo each is a
 process of its own. The cluster is a real one, so its brokers can be killed while the demo runs:
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from eventlab import charts, faults, observe
 from eventlab.cluster.cluster import Cluster
-from eventlab.errors import InvalidSetting, shown
+from eventlab.errors import InvalidSetting, NeverHappened, shown
 from eventlab.orders import interrupts, topics
 from eventlab.orders.asyncapi import TOPICS
 from eventlab.orders.background import running
-from eventlab.orders.cloudevents import encode
 from eventlab.orders.outbox import rows
 from eventlab.orders.outbox.relay import Relay
 from eventlab.orders.processes.board import Board
-from eventlab.orders.processes.sample import beginnings, happenings, topic_of
+from eventlab.orders.processes.sample import Sending, recorded
 from eventlab.orders.publisher import OrderPublisher
 from eventlab.orders.schedule import Schedule
 from eventlab.orders.store import Store
@@ -41,17 +40,21 @@ from eventlab.orders.web import OrderApi, serve
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eventlab.observe.watching import Watch
+
 GROUP = "shop"
 _PATIENCE = timedelta(days=28)  # the sample shop cancels after three weeks itself
 _TICK = 0.1  # seconds
 _LOOK = 0.5
+_NEWER = 5.0
+_FLUSHED = 5.0  # for which the end of a demo may wait; then it is tried again
 
 
 def play(options: argparse.Namespace, say: Callable[[str], object]) -> None:
-    """Let `orders` orders happen at `rate` events a second (0: as fast as it goes), and show it.
+    """Let the first `orders` orders of `data` happen at `rate` events a second, and show it.
 
-    It ends when all is in the tables, or with Ctrl-C; the cluster ends with it unless somebody else
-    holds it.
+    The rate 0 is as fast as it goes. It ends when all is in the tables, or with Ctrl-C; the cluster
+    ends with it unless somebody else holds it.
     """
     _check(options)
     stop = threading.Event()
@@ -110,32 +113,36 @@ def _drawn(path: str, lag: pd.DataFrame, shaded: pd.DataFrame) -> str:
 
 
 class _Flow:
-    """Publishes the sample events at their rate, in the background."""
+    """Publishes what is in the files at its rate, in the background."""
 
     def __init__(self, servers: str, options: argparse.Namespace) -> None:
-        events = list(happenings(options.orders, options.seed))
-        self.total, self._events = len(events), iter(events)
-        self._at_once = sum(1 for _ in beginnings(options.seed))
+        self.total = sum(1 for _ in recorded(options.orders, options.data))
+        self._at_once = sum(1 for _ in recorded(0, options.data))
         self._rate = options.rate
         self._publisher = OrderPublisher(servers)
+        self._sending = Sending(self._publisher, recorded(options.orders, options.data))
         self._closing = ExitStack()
-        self.published = 0
+        self._flushed = False
+
+    @property
+    def published(self) -> int:
+        """How many of them were published."""
+        return self._sending.sent
 
     @property
     def over(self) -> bool:
-        """Whether all of them were published."""
-        return self.published >= self.total
+        """Whether all of them are in Kafka."""
+        return self._flushed
 
     def _publish(self) -> None:
         """Publish what is due in a tick; who the customers are is known from the start."""
         due = self._rate * _TICK if self._rate else 5_000
         due = max(1, round(due)) if self.published >= self._at_once else self._at_once
         for _ in range(due):
-            event = next(self._events, None)
-            if event is None:
+            if not self._sending.step():
+                self._publisher.flush(_FLUSHED)
+                self._flushed = True
                 return
-            self._publisher.publish_encoded(event, encode(event), topic_of(event))
-            self.published += 1
 
     def __enter__(self) -> _Flow:
         self._closing.enter_context(self._publisher)
@@ -146,13 +153,28 @@ class _Flow:
         self._closing.__exit__(*exc_info)
 
 
-def _show(board: Board, flow: _Flow, store: Store, seen: Any, stop: threading.Event) -> None:
+def _show(board: Board, flow: _Flow, store: Store, seen: Watch, stop: threading.Event) -> None:
     """Draw the board until all is in the tables, or until `stop`."""
     while not stop.wait(_LOOK):
-        lag = seen.now if len(seen.now) else None
+        over = flow.over
         with store.reading() as db:
             waiting, _ = rows.waiting(db)
-        board.draw(flow.published, flow.total, store, lag, waiting)
-        behind = lag is None or not lag["committed"].all() or int(lag["lag"].sum())
-        if flow.over and not behind and not waiting:
+        lag = _newer(seen) if over else seen.now
+        board.draw(flow.published, flow.total, store, lag if len(lag) else None, waiting)
+        if over and not waiting and len(lag) and not _left(lag):
             return
+
+
+def _newer(seen: Watch) -> pd.DataFrame:
+    """Return what is seen from now on: what was seen before is older than the last event.
+
+    While brokers are away nothing is: then there is no row.
+    """
+    with suppress(NeverHappened):
+        return seen.wait_until(lambda now: True, within=_NEWER)
+    return seen.now.head(0)
+
+
+def _left(lag: pd.DataFrame) -> int:
+    """Return how many records are to be handled: all of them where nothing is committed."""
+    return int(lag["lag"].fillna(lag["log_end_offset"]).sum())

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from eventlab import observe
 from eventlab.errors import EventlabError
+from eventlab.observe.client import Target
 from eventlab.orders.outbox import rows
 from eventlab.orders.store import Store
 
@@ -60,14 +61,14 @@ def counts(name: str, what: str, label: str, read: Callable[[], Mapping[str, int
     return figures
 
 
-def lag(servers: str, group_id: str) -> Figures:
+def lag(kafka: Target, group_id: str) -> Figures:
     """Return the lag of a group by partition, in records."""
 
     def figures() -> Iterator[Metric]:
         labels = ["group", "topic", "partition"]
         what = "Records of a partition that the group has not committed."
         found = GaugeMetricFamily("kafka_consumergroup_group_lag", what, labels=labels)
-        behind = observe.lag(servers, group_id)
+        behind = observe.lag(kafka, group_id)
         for row in behind[behind["committed"].astype(bool)].to_dict("records"):
             found.add_metric([group_id, row["topic"], str(row["partition"])], float(row["lag"]))
         yield found

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from eventlab import environment
-from eventlab.cluster import registry
+from typing import Any
+
+from eventlab.cluster import registry, security
 from eventlab.errors import ClusterNotRunning
 from eventlab.orders.store import Store
 
 
-def servers(given: str | None, cluster: str = "lab") -> str:
-    """Return the addresses given, or those of EVENTLAB_SERVERS, or of the cluster that runs here.
+def kafka(given: str | None, cluster: str = "lab") -> dict[str, Any]:
+    """Return what clients need to reach the brokers at the addresses given, or those that run here.
 
-    ClusterNotRunning when there is none of them.
+    How to talk to brokers of others the environment says (EVENTLAB_SECURITY_PROTOCOL ...).
+    ClusterNotRunning when there is none of them; InvalidSetting.
     """
-    told = given or environment.value("EVENTLAB_SERVERS")
-    if told:
-        return told
+    if given:
+        return security.client_config(given, security.from_environment())
     state = registry.running(cluster)
     if state is None:
         raise ClusterNotRunning(
@@ -23,9 +24,9 @@ def servers(given: str | None, cluster: str = "lab") -> str:
             f"No cluster '{cluster}' runs here, and no --servers were given.",
             "Type `eventlab up`, or give --servers host:port.",
         )
-    return str(state["bootstrap_servers"])
+    return security.client_config(state["bootstrap_servers"])
 
 
 def store(given: str | None) -> Store:
-    """Return the store at an address given, or at EVENTLAB_STORE, or in the file shop.db here."""
-    return Store(given or environment.value("EVENTLAB_STORE") or "shop.db")
+    """Return the store at an address given, or in the file shop.db here."""
+    return Store(given or "shop.db")

@@ -1,4 +1,4 @@
-"""/metrics and /health of a process that serves nothing else, on the loopback interface.
+"""/metrics and /health of a process that serves nothing else, on the loopback interface by default.
 
     with Operations(9101, registry, {"sql": store.answers}):
         ...                # GET /metrics, /health/live, /health/ready until the end of the block
@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from eventlab.errors import PortInUse
 from eventlab.waiting import Deadline
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # what it tells is for whoever runs it
 
 
 class Operations:
@@ -34,15 +34,16 @@ class Operations:
         port: int,
         registry: CollectorRegistry,
         ready: Mapping[str, Callable[[], bool]],
+        host: str = HOST,
     ) -> None:
         self._metrics, self._ready = make_wsgi_app(registry), ready
         try:
-            self._server = make_server(HOST, port, self._answer, _Server, _Quiet)
+            self._server = make_server(host, port, self._answer, _Server, _Quiet)
         except (OSError, OverflowError) as error:
             raise PortInUse(
                 "Metrics cannot be served there.",
-                f"{HOST}:{port} says: {error}.",
-                "Use --metrics-port 0, which takes a free one.",
+                f"{host}:{port} says: {error}.",
+                "Use --metrics-port 0, which takes a free one, and an address of this machine.",
             ) from None
         self.port = int(self._server.server_port)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

@@ -6,13 +6,15 @@ from typing import Any
 
 from eventlab import observe
 from eventlab.errors import UnknownGroup
+from eventlab.observe.client import Target, address_of
 from eventlab.orders import letters, views
+from eventlab.orders.asyncapi import TOPICS
 from eventlab.orders.outbox import rows
 from eventlab.orders.store import Store
-from eventlab.orders.subscriber import replay
+from eventlab.orders.subscriber.replay import unsent
 
 
-def look(servers: str, store: Store, group_id: str) -> dict[str, Any]:
+def look(kafka: Target, store: Store, group_id: str) -> dict[str, Any]:
     """Return it, ready for JSON: orders, outbox, dead_letters (by topic), lag (by partition)."""
     with store.reading() as db:
         waiting, seconds = rows.waiting(db)
@@ -20,9 +22,9 @@ def look(servers: str, store: Store, group_id: str) -> dict[str, Any]:
     return {
         "orders": {s: int(n) for s, n in zip(statuses["status"], statuses["orders"], strict=True)},
         "outbox": {"waiting": waiting, "seconds": round(seconds, 3)},
-        "dead_letters": _dead_letters(servers),
+        "dead_letters": _dead_letters(kafka),
         "group": group_id,
-        "lag": _lag(servers, group_id),
+        "lag": _lag(kafka, group_id),
     }
 
 
@@ -43,16 +45,16 @@ def told(found: dict[str, Any]) -> str:
     )
 
 
-def _dead_letters(servers: str) -> dict[str, int]:
-    """Return how many letters were not sent back yet, by dead-letter topic."""
-    topics = [t for t in observe.topics(servers)["topic"] if t.endswith(letters.SUFFIX)]
-    found = {topic: replay(servers, topic)["replayed"].astype(bool) for topic in topics}
-    return {topic: int((~replayed).sum()) for topic, replayed in found.items()}
+def _dead_letters(kafka: Target) -> dict[str, int]:
+    """Return how many letters of the shop were not sent back yet, by dead-letter topic."""
+    ours = sorted(f"{topic}{letters.SUFFIX}" for topic in TOPICS.values())
+    there = set(observe.topics(kafka)["topic"])
+    return {topic: unsent(**address_of(kafka), topic=topic) for topic in ours if topic in there}
 
 
-def _lag(servers: str, group_id: str) -> dict[str, int]:
+def _lag(kafka: Target, group_id: str) -> dict[str, int]:
     try:
-        found = observe.lag(servers, group_id)
+        found = observe.lag(kafka, group_id)
     except UnknownGroup:
         return {}
     found = found[found["committed"].astype(bool)]

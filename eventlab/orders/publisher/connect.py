@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from eventlab.cluster import addresses
 from eventlab.cluster.clients import connected
 from eventlab.errors import InvalidSetting, UnknownTopic, instead, shown
 from eventlab.orders.publisher.errors import KafkaAway
 
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})")
 _ADMIN = ("security_", "sasl_", "ssl_", "bootstrap_timeout_ms", "reconnect_", "proxy_url")
 _ENDS = 3.0  # seconds that a thread which was told to end may take
-
-
-def addresses(given: object) -> list[str]:
-    """Return addresses of brokers, given as a list or separated by commas."""
-    texts = given.split(",") if isinstance(given, str) else given
-    if isinstance(texts, Sequence) and texts and all(map(_is_address, texts)):
-        return [text.strip() for text in texts]
-    raise InvalidSetting(
-        "These are no addresses of brokers.",
-        f"You gave {shown(given)}.",
-        "Give some such as '127.0.0.1:9092', or cluster.bootstrap_servers.",
-    )
-
-
-def _is_address(text: object) -> bool:
-    found = _ADDRESS.fullmatch(text.strip()) if isinstance(text, str) else None
-    return found is not None and 1 <= int(found[1]) <= 65535
 
 
 def find_topics(servers: Sequence[str], settings: Mapping[str, Any], *wanted: object) -> None:
@@ -78,9 +61,8 @@ def away(servers: Sequence[str], error: Exception) -> KafkaAway:
 
 
 def _why(address: str) -> str:
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=0.3).close()
+        socket.create_connection(addresses.split(address), timeout=0.3).close()
     except OSError as error:
         return error.strerror or str(error) or type(error).__name__
     return "somebody accepts connections there, and does not answer as a broker would"
@@ -99,6 +81,7 @@ def end(producer: KafkaProducer, within: float) -> None:
         sender.force_close()
     if sender.is_alive():
         client = sender._client
-        client._net.call_soon_threadsafe(client._manager.close)
+        with suppress(RuntimeError):  # it has ended meanwhile
+            client._net.call_soon_threadsafe(client._manager.close)
         sender.join(_ENDS)
     producer.close(timeout=0)

@@ -13,6 +13,7 @@ from kafka.errors import (
 )
 
 from eventlab.errors import EventlabError, UnknownTopic
+from eventlab.orders.cloudevents import Encoded
 from eventlab.orders.events import Event
 from eventlab.orders.publisher.errors import EventTooLarge, NotDelivered
 from eventlab.waiting import Deadline, seconds
@@ -34,12 +35,12 @@ class Delivery:
         delivery = publisher.publish(event)
         delivery.get(timeout=10)                  # Place(topic='orders', partition=1, offset=4711)
 
-    `event` is the event; `topic` is where it goes.
+    `event` is the event, or its record where a relay has not decoded it; `topic` is where it goes.
     """
 
     __slots__ = ("_future", "_told", "event", "topic")
 
-    def __init__(self, event: Event, topic: str, future: Any) -> None:
+    def __init__(self, event: Event | Encoded, topic: str, future: Any) -> None:
         self.event = event
         self.topic = topic
         self._future = future
@@ -106,7 +107,9 @@ class Delivery:
         return f"<Delivery {named(self.event)} · {self.topic} · {state}>"
 
 
-def too_large(event: Event, topic: str, size: int, most: int | None = None) -> EventTooLarge:
+def too_large(
+    event: Event | Encoded, topic: str, size: int, most: int | None = None
+) -> EventTooLarge:
     """Return that a record has more bytes than it may have."""
     limit = "more than max.message.bytes of the topic" if most is None else f"more than {most:,}"
     return EventTooLarge(
@@ -116,8 +119,10 @@ def too_large(event: Event, topic: str, size: int, most: int | None = None) -> E
     )
 
 
-def named(event: Event) -> str:
+def named(event: Event | Encoded) -> str:
     """Return an event as messages name it."""
+    if isinstance(event, Encoded):
+        return f"The event of {event.key.decode('utf-8', 'replace')}"
     return f"{type(event).__name__} of {event.key}"
 
 

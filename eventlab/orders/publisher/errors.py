@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eventlab.errors import EventlabError
+from eventlab.orders.cloudevents import Encoded
 from eventlab.orders.events import Event
 
 
@@ -29,7 +30,12 @@ class NotDelivered(EventlabError):
     """Kafka has not acknowledged events: how many is `number`, the first of them are `events`."""
 
     def __init__(
-        self, what: str, seen: str, fix: str, number: int = 1, events: Sequence[Event] = ()
+        self,
+        what: str,
+        seen: str,
+        fix: str,
+        number: int = 1,
+        events: Sequence[Event | Encoded] = (),
     ) -> None:
         super().__init__(what, seen, fix)
         self.number = number

@@ -10,6 +10,8 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import IllegalStateError, KafkaTimeoutError, MessageSizeTooLargeError
 
+from eventlab.cluster import addresses
+from eventlab.cluster.clients import outlive_refusals
 from eventlab.cluster.topics import check_name
 from eventlab.errors import NotSupported
 from eventlab.orders import events, traces
@@ -17,7 +19,7 @@ from eventlab.orders.cloudevents import Encoded, check_mode, encode
 from eventlab.orders.events import Event
 from eventlab.orders.publisher import connect
 from eventlab.orders.publisher.delivery import Delivery, too_large
-from eventlab.orders.publisher.errors import NotDelivered, PublisherClosed
+from eventlab.orders.publisher.errors import KafkaAway, NotDelivered, PublisherClosed
 from eventlab.orders.publisher.pending import Pending
 from eventlab.orders.publisher.settings import settings as safe
 from eventlab.orders.publisher.siblings import publishing
@@ -63,11 +65,12 @@ class OrderPublisher:
         check_mode(mode)
         check_name(topic)
         self._tell = None if on_delivery is None else Telling(on_delivery)
-        self._settings, self._servers = safe(settings), connect.addresses(bootstrap_servers)
+        self._settings, self._servers = safe(settings), addresses.parse(bootstrap_servers)
         self.topic, self._mode, self._process = topic, mode, os.getpid()
         self._pending, self._closed = Pending(), False
         connect.find_topics(self._servers, self._settings, topic)
         self.producer = connect.client(KafkaProducer, self._servers, **self._settings)
+        outlive_refusals(self.producer)
 
     def publish(self, event: Event) -> Delivery:
         """Send an event, with its entity as key; return at once with its delivery.
@@ -75,21 +78,26 @@ class OrderPublisher:
         EventEncodeError or EventTooLarge when it has no record; PublisherClosed after close();
         KafkaAway or UnknownTopic when that is known before anything was sent.
         """
-        record = traces.sent(event, encode(event, self._mode), self.topic)
-        return self.publish_encoded(event, record, self.topic)
+        return self.publish_encoded(event, encode(event, self._mode), self.topic)
 
-    def publish_encoded(self, event: Event, record: Encoded, topic: str) -> Delivery:
-        """Send an event as the record that it was made into before, to any topic."""
+    def publish_encoded(self, event: Event | None, record: Encoded, topic: str) -> Delivery:
+        """Send an event as the record that it was made into before, to any topic.
+
+        Whoever has the record alone gives None: what is passed on need not be understood.
+        """
         self._check_open()
         if self._pending.full and not self._inside:
             self._pending.make_room(self._settings["max_block_ms"] / 1000)
-        delivery = Delivery(event, topic, self._sent(event, record, topic))
+        if event:
+            record = traces.sent(event, record, topic)
+        about = event or record
+        delivery = Delivery(about, topic, self._sent(about, record, topic))
         self._pending.add(delivery)
         if self._tell:
             self._tell.when_known(delivery)
         return delivery
 
-    def _sent(self, event: Event, record: Encoded, topic: str) -> Any:
+    def _sent(self, event: Event | Encoded, record: Encoded, topic: str) -> Any:
         try:
             return self.producer.send(topic, record.value, record.key, record.headers)
         except MessageSizeTooLargeError:
@@ -101,6 +109,14 @@ class OrderPublisher:
         except (KafkaTimeoutError, ValueError) as error:  # it has no partitions for this topic
             connect.find_topics(self._servers, self._settings, topic)
             raise connect.away(self._servers, error) from None
+
+    def answers(self) -> bool:
+        """Say whether Kafka answers now; it takes up to three seconds when it does not."""
+        try:
+            connect.find_topics(self._servers, self._settings)
+        except KafkaAway:
+            return False
+        return True
 
     def flush(self, timeout: float = 30.0) -> None:
         """Return when Kafka has acknowledged every event that was published before.

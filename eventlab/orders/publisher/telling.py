@@ -29,5 +29,5 @@ class Telling:
         try:
             self._callback(delivery)
         except BaseException:  # a SystemExit would end the thread that sends for all
-            event = delivery.event
-            log.exception("on_delivery raised for %s (event %s)", named(event), event.event_id)
+            name = getattr(delivery.event, "event_id", "not decoded")
+            log.exception("on_delivery raised for %s (event %s)", named(delivery.event), name)

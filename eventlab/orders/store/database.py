@@ -16,14 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from eventlab.errors import InvalidSetting, shown
-from eventlab.orders.store.errors import StoreAway, StoreMismatch
+from eventlab.orders.store import file
+from eventlab.orders.store.errors import StoreAway
 from eventlab.orders.store.schema import METADATA, VERSION, schema_version
+from eventlab.orders.store.told import address, mismatch, missing, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,40 +42,29 @@ _READS: dict[str, dict[str, Any]] = {  # PostgreSQL by itself takes a new moment
 class Store:
     """The database at `url`: a file of SQLite, or postgresql://user:password@host/name.
 
-    Its tables are made when there are none. StoreAway when the database cannot be reached or is
-    locked for 5 s; StoreMismatch when it has tables that are not these, or are of another version.
+    Its tables are made when there are none. StoreAway when the database cannot be reached or
+    written, or is locked for 5 s; StoreMismatch when its tables are not these, or not all of them,
+    or of another version. An error that is the fault of a statement is SQLAlchemy's.
     """
 
     def __init__(self, url: str | Path) -> None:
         self._engine = _engine(url)
-        self.url = self._engine.url.render_as_string(hide_password=True)
+        self.url = address(self._engine)
         with self.transaction() as db:
-            _make_tables(db, self.url)
+            _make_tables(db)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Give a connection whose work is kept when the block ends, and undone when it raises."""
-        with self._told(), self._engine.begin() as db:
+        with told(self._engine), self._engine.begin() as db:
             yield db
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that only reads, all of it at one moment; it waits for no writer."""
         reads = self._engine.execution_options(**_READS[self._engine.name])
-        with self._told(), reads.begin() as db:
+        with told(self._engine), reads.begin() as db:
             yield db
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell what is wrong with the database itself; other errors are the caller's."""
-        try:
-            yield
-        except OperationalError as error:
-            raise _away(self.url, error) from error
-        except DatabaseError as error:
-            if type(error) is not DatabaseError:  # IntegrityError and the like
-                raise
-            raise _mismatch(self.url, f"It says: {_said(error)}") from error
 
     def read(self, query: Executable) -> pd.DataFrame:
         """Return what a query gives, a column for each of its columns."""
@@ -138,7 +130,7 @@ def _sqlite(text: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: sqlite3.Connection, record: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+        file.write_ahead(connection, PATIENCE)  # readers do not wait for the writer
         connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
         connection.execute("PRAGMA foreign_keys = ON")  # off unless asked for
 
@@ -147,37 +139,28 @@ def _sqlite(text: str) -> Engine:
         reads = db.get_execution_options().get("reads")
         db.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
+    path = engine.url.database
+    if path and path != ":memory:" and not path.startswith("file:"):
+        file.watch(engine, Path(path))
     return engine
 
 
-def _make_tables(db: Connection, url: str) -> None:
-    there = set(inspect(db).get_table_names()) & set(METADATA.tables)
+def _make_tables(db: Connection) -> None:
+    if db.dialect.name == "postgresql":  # who comes at the same time waits, and finds them there
+        number = crc32(b"tables") - (1 << 31)
+        schema = func.hashtext(func.current_schema())
+        db.execute(select(func.pg_advisory_xact_lock(number, schema)))
+    gone = missing(db)
+    there = METADATA.tables.keys() - set(gone)
     if schema_version.name in there:
         version = db.scalar(select(schema_version.c.version))
-        if version == VERSION:
-            return
-        raise _mismatch(url, f"It is of version {version}; this is {VERSION}")
+        if version != VERSION:
+            raise mismatch(db.engine, f"It is of version {version}; this is {VERSION}")
+        if gone:
+            raise mismatch(db.engine, f"It misses tables: {', '.join(gone)}")
+        return
     if there:
-        raise _mismatch(url, f"It has tables of the same names: {', '.join(sorted(there))}")
+        names = ", ".join(sorted(there))
+        raise mismatch(db.engine, f"It has tables of the same names: {names}")
     METADATA.create_all(db)
     db.execute(schema_version.insert(), {"version": VERSION})
-
-
-def _mismatch(url: str, seen: str) -> StoreMismatch:
-    return StoreMismatch(
-        f"The database {url} is not a store of this shop.",
-        f"{seen}.",
-        "Use another file or database; it can be filled from the topic again.",
-    )
-
-
-def _said(error: DatabaseError) -> str:
-    return shown(str(error.orig).strip().splitlines()[0])
-
-
-def _away(url: str, error: OperationalError) -> StoreAway:
-    return StoreAway(
-        f"The database {url} does not answer.",
-        f"It says: {_said(error)}.",
-        "Is it running, and does somebody else hold a lock? Try again when it is free.",
-    )

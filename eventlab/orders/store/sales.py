@@ -1,8 +1,9 @@
-"""An order as it is in the tables, with its payments and shipments."""
+"""An order as it is in the tables, with its payments and shipments; and what led to it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -30,6 +31,17 @@ def find_sale(db: Connection, order_id: str) -> Sale | None:
     )
     cancelled = row.changed if order.status is OrderStatus.CANCELLED else None
     return Sale(order, _payments(db, order_id), _shipments(db, order_id), cancelled)
+
+
+def find_cause(db: Connection, order_id: str) -> dict[str, str]:
+    """Return correlation_id and causation_id of what follows in the story of an order."""
+    query = select(orders.c.correlation_id, orders.c.last_event)
+    return cause_in(db.execute(query.where(orders.c.order_id == order_id)).one())
+
+
+def cause_in(row: Any) -> dict[str, str]:
+    """Return the same from a row of the orders; an event's id stands before its source."""
+    return {"correlation_id": row.correlation_id, "causation_id": row.last_event.split()[0]}
 
 
 def _items(db: Connection, order_id: str) -> tuple[Item, ...]:

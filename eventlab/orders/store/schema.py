@@ -27,10 +27,11 @@ from sqlalchemy.types import BigInteger
 from eventlab.orders.domain import OrderStatus, PaymentStatus
 from eventlab.orders.store.types import Cents, Utc
 
-VERSION = 1  # of these tables; `database` refuses a store of another one
+VERSION = 2  # of these tables; `database` refuses a store of another one
 
 METADATA = MetaData()
 _ID = String(64)
+_EVENT = String(300)  # the id of an event with its source
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys alone
 
 
@@ -69,7 +70,10 @@ orders = Table(
     Column("status", String(20), nullable=False),
     Column("total_cents", Cents, nullable=False),
     Column("currency", String(3), nullable=False),
-    Column("changed", Utc, nullable=False),  # the time of the last event that is in this row
+    # Of the last event that is in this row: its time, and its id as in processed_events.
+    Column("changed", Utc, nullable=False),
+    Column("last_event", _EVENT, nullable=False),
+    Column("correlation_id", _ID, nullable=False),  # of the first one: what follows has it too
     _one_of("status", OrderStatus),
     CheckConstraint("total_cents > 0", "total_positive"),
     Index("orders_by_customer", "customer_id"),
@@ -127,8 +131,8 @@ shipped_items = Table(
 processed_events = Table(
     "processed_events",
     METADATA,
+    Column("event_id", _EVENT, primary_key=True),  # first: timers look for it alone
     Column("subscriber", String(255), primary_key=True),
-    Column("event_id", String(300), primary_key=True),  # with its source: see `inbox`
     Column("checksum", BigInteger, nullable=False),
     Column("topic", String(249), nullable=False),  # Kafka's longest name of a topic
     Column("partition", Integer, nullable=False),
@@ -136,12 +140,14 @@ processed_events = Table(
     Column("processed", Utc, nullable=False),
 )
 
-# The largest time of an event that is in the tables: what timers go by, so that they do not depend
-# on when the events are read.
+# The largest time of an event of a partition that is in the tables: what timers go by, so that they
+# do not depend on when the events are read, nor on how far other partitions are.
 stream_time = Table(
     "stream_time",
     METADATA,
     Column("subscriber", String(255), primary_key=True),
+    Column("topic", String(249), primary_key=True),
+    Column("partition", Integer, primary_key=True),
     Column("time", Utc, nullable=False),
 )
 

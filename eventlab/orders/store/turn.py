@@ -23,6 +23,7 @@ from sqlalchemy import Connection, func, select
 
 from eventlab.orders.store.database import Store
 from eventlab.orders.store.errors import StoreAway
+from eventlab.orders.store.told import told
 
 
 class Turn:
@@ -37,14 +38,23 @@ class Turn:
 
     def take(self) -> bool:
         """Say whether it is our turn; StoreAway when nobody can tell."""
-        if not self.held:
+        if not self.held and self._file is not None:
+            self.held = _locked(self._file)
+        elif not self.held:
             with self._kept() as db:
                 self.held = self._locked(db)
         return self.held
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give the connection whose turn it is, in a transaction; StoreAway ends the turn."""
+        """Give the connection whose turn it is, in a transaction.
+
+        StoreAway ends the turn in PostgreSQL: it was that of the session.
+        """
+        if self._file is not None:  # any connection will do, as long as it is to this file
+            with self._store.transaction() as db:
+                yield db
+            return
         with self._kept() as db, db.begin():
             yield db
 
@@ -59,7 +69,7 @@ class Turn:
     @contextmanager
     def _kept(self) -> Iterator[Connection]:
         try:
-            with self._store._told():
+            with told(self._store._engine):
                 if self._db is None:
                     self._db = self._store._engine.connect()
                     self._db.detach()  # a connection that goes back to the pool keeps its locks
@@ -69,13 +79,15 @@ class Turn:
             raise
 
     def _locked(self, db: Connection) -> bool:
-        if self._file is not None:
-            try:
-                self._file.acquire(blocking=False)
-            except Timeout:
-                return False
-            return True
         number = crc32(self._name.encode()) - (1 << 31)
         schema = func.hashtext(func.current_schema())  # each schema may be a store of its own
         with db.begin():
             return bool(db.scalar(select(func.pg_try_advisory_lock(number, schema))))
+
+
+def _locked(file: FileLock) -> bool:
+    try:
+        file.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True

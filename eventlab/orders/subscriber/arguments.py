@@ -18,6 +18,7 @@ from eventlab.orders.events import EVENTS, Event
 SETTINGS: Mapping[str, Any] = {
     "client_id": "order-subscriber",
     "allow_auto_create_topics": False,
+    "isolation_level": "read_committed",  # of a replay that was interrupted nothing is there
     "session_timeout_ms": 10_000,
     "heartbeat_interval_ms": 1_000,
     "request_timeout_ms": 15_000,
@@ -27,7 +28,7 @@ SETTINGS: Mapping[str, Any] = {
 }
 _OURS = {
     "enable_auto_commit": "an offset is committed when its effect is",
-    "auto_offset_reset": "start= says where to begin",
+    "auto_offset_reset": "start= says where to begin, and an offset that is gone is read anew",
     "key_deserializer": "events are decoded here",
     "value_deserializer": "events are decoded here",
     "kafka_client": "it is how a subscriber closes what it opened",
@@ -119,12 +120,12 @@ def predicate(given: object) -> Callable[[Event], object] | None:
     raise _no("where= cannot be called.", given, "Use where=lambda event: event.key == 'O-1'.")
 
 
-def start(given: object) -> tuple[str, datetime | None]:
-    """Return auto_offset_reset, and the time to begin at when it is one."""
+def start(given: object) -> str | datetime:
+    """Return where to begin: "earliest", "latest" or a time."""
     if given in ("earliest", "latest"):
-        return str(given), None
+        return str(given)
     if isinstance(given, datetime) and given.tzinfo is not None:
-        return "earliest", given
+        return given
     raise _no("A subscriber cannot start there.", given, "Use 'earliest', 'latest' or a UTC time.")
 
 

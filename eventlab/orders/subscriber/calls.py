@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventlab.orders.events import Event
@@ -40,22 +40,17 @@ class Calls:
             steps.taken.waiting.sort(key=_place)
             steps.taken.dead.sort(key=lambda pair: _place(pair[0]))
             return steps.taken
-        for arrival in batch:
-            if wanted(arrival):
-                steps.take(arrival, lambda: self._call(arrival))  # noqa: B023
-            else:
-                steps.hold(arrival)
+        for arrival in _ready(batch, steps, wanted):
+            try:
+                self._call(arrival)
+            except Exception as error:
+                steps.failed(arrival, error)
         return steps.taken
 
     async def _line(
         self, arrivals: Iterable[Arrival], steps: Steps, wanted: Callable[[Arrival], bool]
     ) -> None:
-        for arrival in arrivals:
-            if steps.holds(arrival):
-                continue
-            if not wanted(arrival):
-                steps.hold(arrival)
-                continue
+        for arrival in _ready(arrivals, steps, wanted):
             try:
                 result = self._call(arrival)
                 if inspect.isawaitable(result):
@@ -67,6 +62,17 @@ class Calls:
         if arrival.error is not None or arrival.event is None:
             raise arrival.error or ValueError("an arrival has an event or an error")
         return self._handlers[type(arrival.event)](arrival.event)
+
+
+def _ready(
+    arrivals: Iterable[Arrival], steps: Steps, wanted: Callable[[Arrival], bool]
+) -> Iterator[Arrival]:
+    """Yield those that need not wait, each when those before it are handled."""
+    for arrival in arrivals:
+        if not wanted(arrival):
+            steps.hold(arrival)
+        elif not steps.holds(arrival):
+            yield arrival
 
 
 async def _all(chains: Iterable[Any]) -> None:

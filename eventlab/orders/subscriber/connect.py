@@ -11,9 +11,10 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
+from eventlab.cluster import addresses
 from eventlab.cluster.clients import give_out_again
 from eventlab.errors import NeverHappened
-from eventlab.orders.publisher.connect import addresses, client, find_topics
+from eventlab.orders.publisher.connect import client, find_topics
 from eventlab.waiting import wait_until
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def consumer(
 
     KafkaAway when nobody answers, UnknownTopic when there is no such topic.
     """
-    found = addresses(servers)
+    found = addresses.parse(servers)
     if topics:  # a pattern may match none yet
         find_topics(found, config, *topics)
     address = {name: value for name, value in config.items() if name.startswith(_SECURITY)}
@@ -49,6 +50,17 @@ def subscribe(consumer: Any, topics: Sequence[str], pattern: str | None, listene
     known = consumer._cluster.partitions_for_topic
     with contextlib.suppress(NeverHappened):
         wait_until(lambda: all(map(known, topics)), 3, "The partitions are not known yet.")
+
+
+def belongs(consumer: Any) -> bool:
+    """Say whether a consumer is a member of its group, as far as it can know.
+
+    The group's coordinator has answered within the session timeout: after it, others are given the
+    partitions (KIP-62).
+    """
+    coordinator = consumer._coordinator
+    stable = coordinator.state is MemberState.STABLE
+    return stable and not coordinator.heartbeat.session_timeout_expired()
 
 
 def close(consumer: Any) -> None:

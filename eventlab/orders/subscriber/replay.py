@@ -3,22 +3,26 @@
 What was replayed is noted in the dead-letter topic itself: an empty record whose header says the
 offset of the letter, written in the same transaction as the record that goes back. So a
 replay that is interrupted has sent all or nothing, and none sends a letter that another has sent.
+
+In memory are what the table says of each letter that is chosen, and some hundred whole letters: who
+sends reads them a second time.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import KafkaProducer
 
+from eventlab.cluster import addresses
 from eventlab.cluster.clients import connected
-from eventlab.errors import InvalidSetting, NeverHappened, shown
+from eventlab.errors import InvalidSetting, shown
 from eventlab.orders import letters
-from eventlab.orders.publisher.connect import addresses, away, end, find_topics
+from eventlab.orders.publisher.connect import end, find_topics
+from eventlab.orders.subscriber.log import CHUNK, at, place_of, read, reading
 from eventlab.waiting import Deadline, seconds
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ COLUMNS = [
 ]
 _REPLAYED = "eventlab-replayed-offset"
 _OFFSET = struct.Struct(">q")
+_LONGEST = 900_000  # ms: transaction.max.timeout.ms of a broker
 
 
 def replay(
@@ -52,20 +57,39 @@ def replay(
     often it was tried. Returned are the chosen: topic, partition, offset and time of the letter,
     key, original_topic, original_partition, original_offset, group_id, exception, message,
     attempts, and replayed: whether an earlier replay has sent it; then it is not sent again.
-    UnknownTopic, KafkaAway, NeverHappened when it took longer than `within` seconds.
+    UnknownTopic (also of a topic that letters came from), KafkaAway, NeverHappened when it took
+    longer than `within` seconds; then none was sent.
     """
-    servers, deadline = addresses(bootstrap_servers), Deadline(seconds("within", within))
+    servers, deadline = addresses.parse(bootstrap_servers), Deadline(seconds("within", within))
     address = {"bootstrap_servers": servers, "bootstrap_timeout_ms": 5_000, **settings}
     chosen = _Choice(since, until, exception, key)
-    try:
-        found = _read(address, topic, deadline)
-        sent = {offset for part in found for offset in _marks(part)}
-        picked = sorted((r for r in found if _is_letter(r) and chosen.has(r)), key=_first)
-        if not dry_run:
-            _send(address, topic, [r for r in picked if (r.partition, r.offset) not in sent])
-    except KafkaError as error:
-        raise away(servers, error) from None
+    with reading(address, topic) as consumer:
+        sent, picked = set(), []
+        for record in read(consumer, topic, deadline):
+            sent |= _marks(record)
+            if _is_letter(record) and chosen.has(record):
+                picked.append(_without_value(record))
+        picked.sort(key=_first)
+        wanted = [each for each in picked if place_of(each) not in sent]
+        if wanted and not dry_run:
+            whole = at(consumer, topic, map(place_of, wanted), deadline)
+            _send(address, topic, wanted, whole, deadline)
     return _frame(picked, sent)
+
+
+def unsent(
+    bootstrap_servers: str | Sequence[str], topic: str, *, within: float = 60.0, **settings: Any
+) -> int:
+    """Return how many letters of a dead-letter topic were not sent back; errors as `replay`."""
+    servers, deadline = addresses.parse(bootstrap_servers), Deadline(seconds("within", within))
+    address = {"bootstrap_servers": servers, "bootstrap_timeout_ms": 5_000, **settings}
+    left: set[tuple[int, int]] = set()
+    with reading(address, topic) as consumer:
+        for record in read(consumer, topic, deadline):
+            left -= _marks(record)  # a mark is behind its letter, in the same partition
+            if _is_letter(record):
+                left.add(place_of(record))
+    return len(left)
 
 
 class _Choice:
@@ -91,59 +115,56 @@ class _Choice:
         )
 
 
-def _read(address: dict[str, Any], topic: str, deadline: Deadline) -> list[Any]:
-    """Return all records of a topic up to now; of a replay that was interrupted there is none."""
-    find_topics(address["bootstrap_servers"], address, topic)
-    consumer = connected(KafkaConsumer, isolation_level="read_committed", **address)
-    try:
-        parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
-        consumer.assign(parts)
-        consumer.seek_to_beginning(*parts)
-        ends = consumer.end_offsets(parts)
-        records: list[Any] = []
-        while any(consumer.position(part) < ends[part] for part in parts):
-            if not deadline.left:
-                raise NeverHappened(
-                    f"{topic} was not read to its end.",
-                    f"{len(records)} records were read up to {ends}.",
-                    "Pass a longer within=, in seconds.",
-                )
-            records += [r for some in consumer.poll(timeout_ms=200).values() for r in some]
-        return records
-    finally:
-        consumer.close()
-
-
-def _send(address: dict[str, Any], topic: str, picked: Collection[Any]) -> None:
+def _send(
+    address: dict[str, Any],
+    topic: str,
+    picked: Sequence[Any],
+    whole: Iterable[Any],
+    deadline: Deadline,
+) -> None:
     """Send letters back and mark them, in one transaction."""
-    if not picked:
-        return
+    homes = {letters.text(record.headers, letters.TOPIC) for record in picked}
+    find_topics(address["bootstrap_servers"], address, *sorted(homes))
     producer = connected(
         KafkaProducer,
         transactional_id=f"{topic}-replay",  # a second replay at the same time is fenced off
+        transaction_timeout_ms=min(_LONGEST, int(deadline.seconds * 1000)),
         compression_type="gzip",
         max_request_size=1 << 30,
         max_block_ms=10_000,
+        allow_auto_create_topics=False,
         **address,
     )
     try:
         producer.init_transactions()
         producer.begin_transaction()
-        for record in picked:
-            home = letters.text(record.headers, letters.TOPIC)
-            value = letters.sendable(record.key, record.value)
-            producer.send(home, value, record.key, headers=letters.replayed(record))
-            mark = [(_REPLAYED, _OFFSET.pack(record.offset))]
-            producer.send(topic, b"", record.key, headers=mark, partition=record.partition)
+        for number, record in enumerate(whole, 1):
+            _send_back(producer, topic, record)
+            if not number % CHUNK:  # kafka-python has no buffer.memory that would stop a sender
+                producer.flush(max(1.0, deadline.left))
         producer.commit_transaction()
     finally:
         end(producer, 5.0)
 
 
-def _marks(record: Any) -> list[tuple[int, int]]:
+def _send_back(producer: Any, topic: str, record: Any) -> None:
+    home = letters.text(record.headers, letters.TOPIC)
+    value = letters.sendable(record.key, record.value)
+    producer.send(home, value, record.key, headers=letters.replayed(record))
+    mark = [(_REPLAYED, _OFFSET.pack(record.offset))]
+    producer.send(topic, b"", record.key, headers=mark, partition=record.partition)
+
+
+def _marks(record: Any) -> set[tuple[int, int]]:
     """Return the places of letters that a record says are replayed."""
     raw = dict(record.headers or ()).get(_REPLAYED)
-    return [(record.partition, _OFFSET.unpack(raw)[0])] if raw and len(raw) == 8 else []
+    return {(record.partition, _OFFSET.unpack(raw)[0])} if raw and len(raw) == 8 else set()
+
+
+def _without_value(record: Any) -> Any:
+    """Return of a letter what a table says of it."""
+    told = [header for header in record.headers if header[0] != letters.STACKTRACE]
+    return record._replace(value=None, headers=told)
 
 
 def _is_letter(record: Any) -> bool:
@@ -168,7 +189,7 @@ def _frame(picked: Sequence[Any], sent: Collection[tuple[int, int]]) -> pd.DataF
             *(letters.text(record.headers, n) for n in (letters.GROUP, letters.EXCEPTION)),
             letters.text(record.headers, letters.MESSAGE),
             letters.attempts(record),
-            (record.partition, record.offset) in sent,
+            place_of(record) in sent,
         )
         for record in picked
     ]

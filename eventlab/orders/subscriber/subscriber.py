@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from datetime import datetime
@@ -13,19 +12,23 @@ from typing import Any
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
+    InconsistentGroupProtocolError,
     KafkaError,
     RebalanceInProgressError,
     RetriableError,
     UnknownMemberIdError,
 )
 
+from eventlab.errors import InvalidSetting, shown
 from eventlab.orders import interrupts
+from eventlab.orders.domain import Order
 from eventlab.orders.events import Event
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.inbox import Arrival, Taken
 from eventlab.orders.store import Store
 from eventlab.orders.subscriber import arguments, begin, connect
 from eventlab.orders.subscriber.dead_letters import DeadLetters
+from eventlab.orders.subscriber.pauses import Pauses, enough
 from eventlab.orders.subscriber.progress import Progress, part_of
 from eventlab.orders.subscriber.reading import Reading
 from eventlab.orders.subscriber.worker import Worker
@@ -33,9 +36,9 @@ from eventlab.waiting import seconds
 
 log = logging.getLogger(__name__)
 
+_RESET = "earliest"  # when a committed offset is gone: rather again, which is noticed, than never
 _POLL = 0.2  # seconds: how late a wish to end may be heard
 _COMMIT = 5.0
-_LONGEST = 5.0  # seconds between two tries
 _PASSING: tuple[type[KafkaError], ...] = (
     *(RetriableError, CommitFailedError, RebalanceInProgressError),
     *(IllegalGenerationError, UnknownMemberIdError),
@@ -51,8 +54,10 @@ class OrderSubscriber:
     `topics` is a name or a list, or `pattern` a regular expression. `types` and `where(event)` say
     which events are wanted. `start` is where a group without commits begins: "earliest", "latest"
     or a time. What fails is tried `tries` times, after `backoff` seconds and then twice as long up
-    to 5 s; a DomainError is not. Dead letters go to `<topic>-dlt`; `park` sends those behind them
-    there too. `timer(db)` is called in each transaction. Other settings are KafkaConsumer's.
+    to 5 s; by itself for longer than a dead member keeps its partitions. A DomainError is not.
+    Dead letters go to `<topic>-dlt`; `park` sends those behind them there too. `timer(db)` is
+    called in each transaction. `find_order(order_id)` returns the Order of an event of version 0,
+    which does not say what was ordered. Other settings are KafkaConsumer's.
 
     InvalidSetting, UnknownTopic, KafkaAway: nothing was opened. `consumer` is the KafkaConsumer;
     `done` and `dead` count the records that are behind it.
@@ -70,31 +75,34 @@ class OrderSubscriber:
         types: Sequence[type[Event]] | None = None,
         where: Callable[[Event], object] | None = None,
         start: str | datetime = "earliest",
-        tries: int = 6,
+        tries: int | None = None,
         backoff: float = 0.2,
         park: bool = False,
         timer: Callable[[Any], object] | None = None,
+        find_order: Callable[[str], Order | None] | None = None,
         **settings: Any,
     ) -> None:
         self.group_id = arguments.group(group_id)
         names, expression = arguments.topics(topics, pattern)
         given = HANDLERS if handler is None and store else handler
         handlers = arguments.handlers(given, 2 if store else 1)
-        self._reading = Reading(handlers, arguments.types(types), arguments.predicate(where))
-        reset, self._since = arguments.start(start)
-        self._backoff = seconds("backoff", backoff)
+        kinds, wanted = arguments.types(types), arguments.predicate(where)
+        self._reading = Reading(handlers, kinds, wanted, find_order)
+        self._start = arguments.start(start)
+        self._pauses = Pauses(seconds("backoff", backoff))
         config = arguments.settings(settings)
+        if tries is None:
+            tries = enough(backoff, config["session_timeout_ms"] / 1000)
         more: dict[str, Any] = {"tries": arguments.tries(tries), "park": park, "timer": timer}
         self._worker = Worker(self.group_id, self._reading, store, handlers, **more)
         self.consumer, address = connect.consumer(
-            bootstrap_servers, names, group_id=self.group_id, auto_offset_reset=reset, **config
+            bootstrap_servers, names, group_id=self.group_id, auto_offset_reset=_RESET, **config
         )
         self._progress = Progress(self.consumer)
         connect.subscribe(self.consumer, names, expression, self._progress)
         self._worker.begin(DeadLetters(address, self.group_id), self._progress.wants)
         self._waiting: list[Arrival] = []
         self._late: list[Any] = []  # records that came while others were handled
-        self._due = 0.0
         self.done = self.dead = 0
         self._stopping = threading.Event()
         self._patience = min(1.0, self.consumer.config["max_poll_interval_ms"] / 4_000)
@@ -114,6 +122,10 @@ class OrderSubscriber:
     def stop(self) -> None:
         """End `run` after the batch that is being handled; any thread may call it."""
         self._stopping.set()
+
+    def ready(self) -> bool:
+        """Say whether it is a member of its group, and Kafka has answered it lately."""
+        return connect.belongs(self.consumer)
 
     def close(self) -> None:
         """Commit what is done, leave the group, end all threads and connections."""
@@ -140,17 +152,16 @@ class OrderSubscriber:
         self._waiting = list(filter(self._progress.keeps, self._waiting))
         if not (records or self._waiting):
             self._progress.idle()
-        due = time.monotonic() >= self._due
-        waits = set() if due else {part_of(arrival) for arrival in self._waiting}
+        waits = self._pauses.last(self._waiting)
         new = [record for record in records if (record[0], record[1]) not in waits]
-        again = self._waiting if due else []
+        again = [arrival for arrival in self._waiting if part_of(arrival) not in waits]
         if new or again:
             taken = self._handled(again, new)
             self.dead += len(taken.dead)
             self.done += len(again) + len(new) - len(taken.dead) - len(taken.waiting)
-            kept = [*([] if due else self._waiting), *taken.waiting]
-            self._waiting = list(filter(self._progress.keeps, kept))
-            self._set_due()
+            self._pauses.begin(taken.waiting, self._worker.away)
+            kept = [arrival for arrival in self._waiting if part_of(arrival) in waits]
+            self._waiting = list(filter(self._progress.keeps, [*kept, *taken.waiting]))
         self._waiting += self._reading.arrivals(r for r in records if (r[0], r[1]) in waits)
         self._progress.note([*(arrival.record for arrival in self._waiting), *self._late])
         self._flow()
@@ -165,6 +176,13 @@ class OrderSubscriber:
             log.info("%s polls in vain: %s", self.group_id, error)
             self._stopping.wait(timeout)
             return records
+        except InconsistentGroupProtocolError:
+            ours = self.consumer.config["partition_assignment_strategy"]
+            raise InvalidSetting(
+                f"Group {shown(self.group_id)} shares out its partitions in another way.",
+                f"Its members know none of {', '.join(each.name for each in ours)}.",
+                "Use a group of your own, or the partition_assignment_strategy of theirs.",
+            ) from None
         elsewhere = self._begin(polled)
         for part, found in polled.items():
             if part not in elsewhere:
@@ -173,14 +191,14 @@ class OrderSubscriber:
         return records
 
     def _begin(self, polled: Mapping[Any, Any]) -> set[Any]:
-        """Begin new partitions at the time that was asked for; return those that are not read."""
+        """Begin new partitions where it was asked for; return those that are not read."""
         new = self._progress.new & self._progress.owned
-        if not (new and self._since):
+        if not new or self._start == _RESET:
             return set()
         try:
-            began = begin.at(self.consumer, new, self._since)
+            began = begin.at(self.consumer, new, self._start)
         except _PASSING as error:  # another time; what came of them is read again then
-            log.info("%s cannot begin at %s yet: %s", self.group_id, self._since, error)
+            log.info("%s cannot begin at %s yet: %s", self.group_id, self._start, error)
             for part in new & polled.keys():
                 self.consumer.seek(part, polled[part][0].offset)
             return new
@@ -194,11 +212,6 @@ class OrderSubscriber:
             self.consumer.pause(*self.consumer.assignment())
             self._late = self._poll(_POLL)
         return future.result()
-
-    def _set_due(self) -> None:
-        tries = min((arrival.tries for arrival in self._waiting if arrival.tries), default=1)
-        longer = self._backoff * 2.0 ** min((self._worker.away or tries) - 1, 20)
-        self._due = time.monotonic() + min(longer, _LONGEST)
 
     def _flow(self) -> None:
         """Read no further where something waits: what comes behind it would have to wait too."""

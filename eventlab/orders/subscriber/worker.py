@@ -68,7 +68,7 @@ class Worker:
         self._thread.shutdown()
 
     def _handle(self, again: Sequence[Arrival], records: Sequence[Any]) -> Taken:
-        batch = [*again, *self._reading.arrivals(records)]
+        batch = [*self._reading.again(again), *self._reading.arrivals(records)]
         try:
             with traces.handled(self._name, [arrival.record for arrival in batch]):
                 taken = self._work.take(batch, self._wants)

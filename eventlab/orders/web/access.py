@@ -17,16 +17,19 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from eventlab.errors import InvalidSetting
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CODE_LIVES = 600.0  # seconds
 _MOST_CODES = 16
+_SHORTEST = 32  # characters of a token
 
 
 class Access:
-    """The token of one start, its codes, and under which names of a host it may be asked."""
+    """The token, one of this start or one given, its codes, and the names it may be asked by."""
 
-    def __init__(self) -> None:
-        self._token = secrets.token_urlsafe(32)  # 256 bits
+    def __init__(self, token: str | None = None) -> None:
+        self._token = secrets.token_urlsafe(32) if token is None else _long(token)  # 256 bits
         self._codes: dict[str, float] = {}
         self._lock = threading.Lock()
         self.names = set(LOOPBACK)
@@ -76,6 +79,16 @@ class Access:
 
     def __repr__(self) -> str:
         return "<Access>"
+
+
+def _long(token: str) -> str:
+    if len(token) < _SHORTEST or not token.isascii() or not token.isprintable():
+        raise InvalidSetting(
+            "This is no token for the API.",
+            f"It has {len(token)} characters.",
+            f"Use {_SHORTEST} or more of ASCII, as `openssl rand -hex 32` prints them.",
+        )
+    return token
 
 
 def _name(address: str) -> str | None:

@@ -38,7 +38,9 @@ class OrderApi:
     A command is answered when Kafka has acknowledged its event; with `outbox=True`, when it is in
     the outbox of the store, from where a relay publishes. Without `bootstrap_servers` there is the
     outbox alone, and nobody is told of later events. `rate` is how many requests a second one
-    client may make. The store stays the caller's, who closes it.
+    client may make. Without a `token` each start makes one; several APIs behind one address need
+    the same. `security` is what clients of kafka-python have to know to talk to the brokers. The
+    store stays the caller's, who closes it.
     """
 
     def __init__(
@@ -49,17 +51,21 @@ class OrderApi:
         outbox: bool = False,
         topic: str = "orders",
         rate: float = RATE,
+        token: str | None = None,
+        **security: Any,
     ) -> None:
         if not isinstance(store, Store):
             seen = f"You gave {shown(store)}."
             raise InvalidSetting("The orders have no store.", seen, "Pass Store('shop.db').")
-        self.access = Access()
+        self.access = Access(token)
         self._metrics, buckets = Metrics(), Buckets(rate)
-        self._direct = None if outbox or not bootstrap_servers else Direct(bootstrap_servers, topic)
+        self._direct = None
+        if bootstrap_servers and not outbox:
+            self._direct = Direct(bootstrap_servers, topic, **security)
         send = self._direct.send if self._direct else None
         self._desk = Desk(Intake(store, send, topic), self._metrics)
         self._sockets = Sockets(self._desk, self.access, buckets, self._metrics)
-        self.feed = self._feed(bootstrap_servers, topic) if bootstrap_servers else None
+        self.feed = self._feed(bootstrap_servers, topic, **security) if bootstrap_servers else None
         self.app = self._fastapi()
         both = socketio.ASGIApp(self._sockets.server, other_asgi_app=self.app)
         self._guarded = Guard(both, self.access, buckets, self._metrics)
@@ -68,11 +74,11 @@ class OrderApi:
         """Answer, as ASGI 3 has it."""
         await self._guarded(scope, receive, send)
 
-    def _feed(self, servers: str, topic: str) -> Feed:
+    def _feed(self, servers: str, topic: str, **security: Any) -> Feed:
         def deliver(event: dict[str, Any]) -> None:
             asyncio.run_coroutine_threadsafe(self._sockets.tell(event), self._loop)
 
-        return Feed(servers, self._sockets.followed, deliver, topic)
+        return Feed(servers, self._sockets.followed, deliver, topic, **security)
 
     @asynccontextmanager
     async def _life(self, app: FastAPI) -> AsyncIterator[None]:

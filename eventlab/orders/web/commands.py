@@ -34,7 +34,7 @@ from eventlab.orders.fold import apply
 from eventlab.orders.kinds import Id, Kind, Money, Name, from_fields, object_schema
 from eventlab.orders.kinds import check_fields as check
 from eventlab.orders.sale import Sale
-from eventlab.orders.store.sales import find_sale
+from eventlab.orders.store.sales import find_cause, find_sale
 from eventlab.orders.store.schema import customers, products
 from eventlab.orders.web.errors import OrderConflict, OrderNotFound
 
@@ -89,10 +89,11 @@ class _Step:
                 f"You asked for {order_id}.",
                 "If it was accepted a moment ago, try again; else look for it with GET /orders.",
             )
-        return _decided(lambda: self._allowed(sale))
+        cause = find_cause(db, order_id)
+        return _decided(lambda: self._allowed(sale, cause))
 
-    def _allowed(self, sale: Sale) -> Event:
-        event = self._of(sale)
+    def _allowed(self, sale: Sale, cause: Mapping[str, Any]) -> Event:
+        event = replace(self._of(sale), **cause)
         apply(sale, event)
         return event
 

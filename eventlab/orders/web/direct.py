@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 from eventlab.errors import EventlabError
 from eventlab.orders.events import Event
@@ -21,8 +22,8 @@ _AWAY = 1.0  # for which nobody looks again: those who wait are told what the fi
 class Direct:
     """Sends events to a topic and waits for Kafka's acknowledgement; any thread may send."""
 
-    def __init__(self, servers: str, topic: str) -> None:
-        self._servers = servers
+    def __init__(self, servers: str, topic: str, **security: Any) -> None:
+        self._servers, self._security = servers, security
         self._topic = topic
         self._publisher: OrderPublisher | None = None
         self._lock = threading.Lock()
@@ -59,7 +60,11 @@ class Direct:
     def _open(self) -> OrderPublisher:
         try:
             return OrderPublisher(
-                self._servers, self._topic, client_id="order-api", max_block_ms=3_000
+                self._servers,
+                self._topic,
+                client_id="order-api",
+                max_block_ms=3_000,
+                **self._security,
             )
         except EventlabError as error:
             self._failed = time.monotonic(), error

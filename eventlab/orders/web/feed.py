@@ -41,8 +41,9 @@ class Feed:
         wanted: Callable[[str], bool],
         deliver: Callable[[dict[str, Any]], None],
         topic: str = TOPICS["order_id"],
+        **security: Any,
     ) -> None:
-        self._servers = servers
+        self._servers, self._security = servers, security
         self._wanted = wanted
         self._deliver = deliver
         self._topic = topic
@@ -78,6 +79,7 @@ class Feed:
         consumer = connected(
             KafkaConsumer,
             bootstrap_servers=self._servers,
+            **self._security,
             client_id="eventlab-web",
             enable_auto_commit=False,
             auto_offset_reset="latest",

@@ -6,13 +6,22 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from eventlab.errors import InvalidSetting, shown
+
 _MOST_CLIENTS = 4096
+_MOST_RATE = 1_000_000
 
 
 class Buckets:
     """A token bucket for each client: `rate` requests a second, and twice as many in a burst."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        if not isinstance(rate, int | float) or not 0 < rate <= _MOST_RATE:
+            raise InvalidSetting(
+                "rate cannot be this.",
+                f"You gave {shown(rate)}.",
+                "Use requests of one client in a second, such as rate=50.",
+            )
         self._rate = rate
         self._clock = clock
         self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client: tokens, when

@@ -25,6 +25,7 @@ from eventlab.orders.web.access import LOOPBACK
 from eventlab.orders.web.api import OrderApi
 from eventlab.orders.web.errors import ServerNotStarted
 from eventlab.orders.web.guard import MOST_BYTES
+from eventlab.orders.web.heads import Heads
 from eventlab.waiting import Deadline, wait_until
 
 _LOG = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ def _config(api: OrderApi) -> uvicorn.Config:
     return uvicorn.Config(
         api,
         loop="asyncio",
-        http="h11",
+        http=Heads,
         ws="wsproto",  # it comes with python-socketio
         ws_max_size=MOST_BYTES,
         ws_max_queue=16,

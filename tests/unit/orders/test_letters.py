@@ -72,3 +72,13 @@ def test_a_long_stack_trace_is_cut():
     told = dict(letters.headers(a_record(), ValueError("x" * 100_000), "billing"))
     assert len(told["kafka_dlt-exception-stacktrace"]) <= 8_000
     assert len(told["kafka_dlt-exception-message"]) <= 8_000
+
+
+def test_a_letter_of_another_program_may_leave_headers_out():
+    """What it has goes back with it, and what it has not is no reason to stop the others."""
+    told = letters.replayed(a_record(headers=[("kafka_dlt-original-topic", b"orders"), ("x", b"")]))
+    assert told == [
+        ("x", b""),
+        ("kafka_dlt-original-topic", b"orders"),
+        ("retry_topic-attempts", b"\0\0\0\2"),
+    ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from eventlab.errors import InvalidSetting
-from eventlab.orders import OrderStatus, decode
+from eventlab.orders import OrderCreated, OrderStatus, decode
+from eventlab.orders.handlers.steps import locked
 from eventlab.orders.inbox import Inbox
 from eventlab.orders.store.schema import orders, outbox
 from eventlab.orders.timers import cancel_unpaid
@@ -63,6 +66,65 @@ def test_the_same_orders_are_cancelled_however_they_are_read(store):  # noqa: F8
         seen.append(sent(store))
     assert seen[0] == seen[1]
     assert [event.order_id for event in seen[0]] == [f"O-{n}" for n in range(36)]
+
+
+def test_a_partition_that_is_ahead_tells_nothing_of_another(store, inbox):  # noqa: F811
+    """A payment that is in the log and was not read yet comes in time, however far others are."""
+    inbox.take(delivered(CUSTOMER, created("O-9", time=BEGUN + 9 * DAY), partition=1))
+    inbox.take(delivered(created(), created("O-2")))
+    Inbox(store, "mail", {OrderCreated: lambda event, db: None}).take(
+        delivered(created("O-8", time=BEGUN + 9 * DAY), partition=0, start=9)
+    )  # another subscriber, which is ahead in this partition
+    assert sent(store) == []
+    assert not inbox.take(delivered(paid(), start=2)).dead
+    inbox.take(delivered(created("O-3", time=BEGUN + DAY), start=3))
+    assert [event.order_id for event in sent(store)] == ["O-2"]
+
+
+def test_two_subscribers_that_have_handled_an_order_cancel_it_once(store, inbox):  # noqa: F811
+    """When the slower one has come so far: the payment may be what it has not read yet."""
+    mail = Inbox(store, "mail", {OrderCreated: lambda event, db: None})
+    story = delivered(CUSTOMER, created(), created("O-9", time=BEGUN + DAY))
+    mail.take(story)
+    inbox.take(story[:2])
+    assert sent(store) == []
+    inbox.take(story[2:])
+    assert [event.order_id for event in sent(store)] == ["O-1"]
+
+
+def test_two_members_that_look_at_once_cancel_an_order_once(store):  # noqa: F811
+    """The second one waits for the first one's transaction, and finds nothing left to do."""
+    Inbox(store, "billing").take(delivered(CUSTOMER, created(), created("O-9", time=BEGUN + DAY)))
+
+    def cancels():
+        with store.transaction() as db:
+            return cancel_unpaid(db, after=DAY)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as db:
+            assert cancel_unpaid(db, after=DAY) == 1
+            other = pool.submit(cancels)
+            assert wait_for([other], timeout=0.3).not_done
+        assert other.result(10) == 0
+    assert len(sent(store)) == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_a_timer_does_not_wait_for_the_events_of_an_order(store):  # noqa: F811
+    """Two members that wait for each other's rows would be a deadlock."""
+    Inbox(store, "billing").take(delivered(CUSTOMER, created(), created("O-9", time=BEGUN + DAY)))
+    with store.transaction() as one, store.transaction() as other:
+        locked(other, created())
+        one.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        assert cancel_unpaid(one, after=DAY) == 1
+
+
+def test_a_cancellation_follows_from_its_order(store, inbox):  # noqa: F811
+    """Whoever traces an order finds what was decided by the clock as well."""
+    first = created(correlation_id="campaign")
+    inbox.take(delivered(CUSTOMER, first, created("O-9", time=BEGUN + DAY)))
+    [event] = sent(store)
+    assert (event.correlation_id, event.causation_id) == ("campaign", first.event_id)
 
 
 def test_without_events_there_is_no_time(store):  # noqa: F811

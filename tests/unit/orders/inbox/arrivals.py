@@ -34,9 +34,9 @@ def paid(order_id="O-1", **more):
     return OrderPaid(order_id, payment, Decimal("10.00"), "card", **{"time": BEGUN, **more})
 
 
-def delivered(*events, start=0, partition=0, topic="orders"):
+def delivered(*events, start=0, partition=0, topic="orders", mode="structured"):
     """Return the arrivals of events, at offsets from `start` on."""
     return [
-        Arrival(Record(topic, partition, offset, *encode(event)), event)
+        Arrival(Record(topic, partition, offset, *encode(event, mode)), event)
         for offset, event in enumerate(events, start)
     ]

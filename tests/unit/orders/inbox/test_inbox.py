@@ -12,11 +12,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from eventlab.orders import CustomerRegistered, OrderStatus
 from eventlab.orders.errors import EventConflict, EventDecodeError, StepNotAllowed
-from eventlab.orders.events import OrderPaid
+from eventlab.orders.events import OrderPaid, OrderRefunded
 from eventlab.orders.handlers import HANDLERS
 from eventlab.orders.handlers.errors import NotYet
 from eventlab.orders.inbox import Arrival, Inbox
@@ -77,6 +77,17 @@ def test_another_event_of_the_same_id_is_a_conflict(store, inbox, together):
     [(arrival, error)] = taken.dead
     assert (arrival.record.offset, type(error)) == (7, EventConflict)
     assert store.read(select(customers.c.name)).name.tolist() == ["Ada"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_another_type_with_the_same_id_and_the_same_bytes_is_a_conflict(store, inbox, together):
+    """In binary mode the type is a header: the money of a payment, and of its refund."""
+    story = [CUSTOMER, created(), paid()]
+    back = OrderRefunded("O-1", "P-O-1", story[2].amount, "card", event_id=story[2].event_id)
+    first, second = delivered(*story, mode="binary"), delivered(back, mode="binary", start=7)
+    assert first[2].record.value == second[0].record.value
+    taken = inbox.take(first + second) if together else [inbox.take(a) for a in (first, second)][1]
+    assert [type(error) for _, error in taken.dead] == [EventConflict]
 
 
 def test_one_that_fails_takes_no_other_with_it(store, inbox):
@@ -197,6 +208,29 @@ def test_values_that_no_table_takes_are_dead(store, value):
     assert count(store, processed_events) == 0
 
 
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("SELECT * FROM nowhere", 1),
+        ("SELECT x FROM orders", 1),
+        ("SELEC 1", 1),
+        ("SELECT :value", object()),
+    ],
+)
+def test_sql_that_is_wrong_is_its_handlers_error(store, statement, value):
+    """It is tried as often as any other, and then dead; the events beside it are handled."""
+
+    def handler(event, db):
+        db.execute(text(statement), {"value": value})
+
+    inbox = Inbox(store, "billing", {**HANDLERS, OrderPaid: handler}, tries=2)
+    taken = inbox.take(delivered(CUSTOMER, created(), paid(), created("O-2")))
+    assert (taken.dead, [w.tries for w in taken.waiting]) == ([], [1])
+    assert count(store, orders) == 2
+    [(_, error)] = inbox.take(taken.waiting).dead
+    assert isinstance(error, DBAPIError)
+
+
 def test_a_connection_that_dies_in_the_middle_loses_nothing(store):
     """StoreAway, nothing of the batch is kept, and the same batch goes through afterwards."""
 
@@ -204,10 +238,11 @@ def test_a_connection_that_dies_in_the_middle_loses_nothing(store):
         if dies and db.dialect.name == "postgresql":
             db.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
         if dies:
-            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk I/O error"))
+            raise OperationalError("COMMIT", {}, broken)
         HANDLERS[type(event)](event, db)
 
-    dies = True
+    dies, broken = True, sqlite3.OperationalError("disk I/O error")
+    broken.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
     inbox = Inbox(store, "billing", {**HANDLERS, OrderPaid: handler})
     story = delivered(CUSTOMER, created(), paid())
     with pytest.raises(StoreAway):

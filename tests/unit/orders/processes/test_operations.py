@@ -72,6 +72,19 @@ def test_nothing_is_left_of_it_and_nobody_else_reaches_it():
         pass
 
 
+def test_other_machines_reach_it_when_somebody_says_so():
+    """A container is asked by its own address: by a kubelet for its health, by Prometheus."""
+    with Operations(0, registry(), {}, "0.0.0.0") as serving:
+        assert serving._server.server_address[0] == "0.0.0.0"
+        assert get(serving.port, "/health/live")[0] == 200
+
+
+def test_a_host_of_somebody_else_is_refused():
+    """An address that this machine does not have."""
+    with refused(PortInUse, "192.0.2.1"):
+        Operations(0, registry(), {}, "192.0.2.1")
+
+
 def test_a_port_that_is_taken_or_none_is_refused():
     """Before anything begins."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

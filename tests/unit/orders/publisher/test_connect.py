@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
-import os
 import socket
 import threading
 
-import psutil
 import pytest
 
 from eventlab.orders.publisher import KafkaAway, OrderPublisher
-from eventlab.waiting import wait_until
+from tests.unit.leftovers import nothing_left
 from tests.unit.refusals import refused
 
 IN_TIME = 3.0
@@ -37,35 +33,12 @@ def listening(answer: bytes | None):
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.fixture(autouse=True)
-def _quiet(caplog):
-    """Keep no records of kafka-python: they would keep its sockets."""
-    caplog.set_level(logging.CRITICAL, "kafka")
-
-
 @pytest.fixture
 def nobody():
     """The address of a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"127.0.0.1:{port}"
-
-
-@contextlib.contextmanager
-def nothing_left():
-    """Fail when a thread or a socket of the block is there after it."""
-
-    def there():
-        return threading.active_count(), psutil.Process(os.getpid()).num_fds()
-
-    def gone():
-        gc.collect()  # a socket that did not connect is in no list that could be closed
-        return there() <= before
-
-    gc.collect()
-    before = there()
-    yield
-    wait_until(gone, 5, lambda: f"There were {before}, there are {there()}.")
 
 
 def test_a_refused_connection(nobody):

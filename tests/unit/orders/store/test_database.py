@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -30,6 +32,8 @@ def order(order_id="O-1", **columns):
         "total_cents": Decimal("79.80"),
         "currency": "EUR",
         "changed": NOW,
+        "last_event": "1 /shop",
+        "correlation_id": "1",
     }
     return row | columns
 
@@ -161,6 +165,33 @@ def test_two_writers_take_turns(store):
         thread.join(timeout=60)
     with store.transaction() as db:
         assert db.scalar(select(orders.c.total_cents)) == Decimal("101.00")
+
+
+def test_many_open_an_empty_database_at_once(url):
+    """API, relay and subscribers are started together: one makes the tables, all find them."""
+    many = 8
+
+    def opens(begin) -> None:
+        begin.wait(30)
+        with Store(url) as store:
+            assert count(store, orders) == 0
+
+    for _ in range(10):
+        begin = threading.Barrier(many)
+        with ThreadPoolExecutor(many) as pool:
+            for opened in [pool.submit(opens, begin) for _ in range(many)]:
+                opened.result(60)
+        remove(url)
+
+
+def remove(url):
+    """Make a database empty again."""
+    if not url.startswith("postgresql"):
+        for file in Path(url).parent.glob(f"{Path(url).name}*"):
+            file.unlink()
+        return
+    with Store(url) as store, store.transaction() as db:
+        METADATA.drop_all(db)
 
 
 def test_a_store_of_another_version_is_refused_and_untouched(store, url):

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from eventlab.orders.store import Store
 from eventlab.orders.store.errors import StoreAway
+from eventlab.orders.store.schema import schema_version
 from eventlab.orders.store.turn import Turn
 from eventlab.waiting import wait_until
 
@@ -26,6 +28,11 @@ def turns(store, url):
         second.give_up()
 
 
+def takes(turn):
+    """Wait for the turn: a server ends a session a moment after its client has left."""
+    wait_until(turn.take, 10, "The turn was given up, and is not free.")
+
+
 def test_it_is_one_turn_at_a_time(turns):
     """Taking it again changes nothing; giving it up lets the other one have it."""
     first, second = turns
@@ -33,7 +40,7 @@ def test_it_is_one_turn_at_a_time(turns):
     assert first.take()
     assert not second.take()
     first.give_up()
-    assert second.take()
+    takes(second)
     assert not first.take()
 
 
@@ -57,10 +64,10 @@ def test_a_turn_that_was_given_up_leaves_no_lock_in_the_pool(turns, store):
     """A connection that goes back keeps its advisory locks, whoever gets it next."""
     first, second = turns
     for _ in range(3):
-        assert first.take()
+        takes(first)
         first.give_up()
         with store.transaction() as db:
-            assert second.take()
+            takes(second)
             second.give_up()
             db.execute(text("SELECT 1"))
 
@@ -79,7 +86,23 @@ def test_whoever_loses_the_session_loses_the_turn(turns, store):
     assert not first.held
     assert not first.take()
     second.give_up()
+    takes(first)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_turn_is_with_the_file_that_is_there(turns, url):
+    """It was replaced by another one: what is written afterwards is found in that one."""
+    first, _ = turns
     assert first.take()
+    with first.transaction() as db:
+        db.execute(text("DELETE FROM outbox"))
+    for old in Path(url).parent.glob("shop.db*"):
+        if old.suffix != ".lock":
+            old.unlink()
+    with Store(url) as new:
+        with first.transaction() as db:
+            db.execute(schema_version.update().values(version=7))
+        assert new.read(select(schema_version.c.version)).version.tolist() == [7]
 
 
 HOLD = """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy.exc import OperationalError
+
 from eventlab.orders.events import EVENTS
 from eventlab.orders.handlers.errors import NotYet
 from eventlab.orders.subscriber.calls import Calls
@@ -70,3 +72,17 @@ def test_what_is_not_wanted_any_more_is_left_alone():
     batch = delivered(created(), created("O-2"))
     taken = calls(seen.append).take(batch, lambda arrival: arrival.record.offset == 0)
     assert ([event.key for event in seen], taken.waiting) == (["O-1"], batch[1:])
+
+
+def test_an_error_of_the_handlers_own_database_is_the_handlers():
+    """There is no store of ours that could be waited for; those before it are not called again."""
+    seen = []
+
+    def handler(event):
+        seen.append(event.key)
+        if event.key == "O-2":
+            raise OperationalError("SELECT 1", {}, ConnectionError("It is away."))
+
+    taken = calls(handler, tries=2).take(delivered(created(), created("O-2")), everything)
+    assert [(a.record.offset, a.tries) for a in taken.waiting] == [(1, 1)]
+    assert seen == ["O-1", "O-2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -20,7 +21,7 @@ import pytest
 
 from eventlab.errors import InvalidSetting, PortInUse
 from eventlab.orders.store import Store
-from eventlab.orders.web import OrderApi, guard, serve
+from eventlab.orders.web import OrderApi, guard, heads, serve
 from eventlab.orders.web.access import Access
 from eventlab.orders.web.limits import Buckets
 from eventlab.waiting import wait_until
@@ -212,6 +213,28 @@ def test_a_bucket_fills_again():
     assert len(buckets._full) <= 4096
 
 
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e9, "50", None])
+def test_a_rate_is_a_number_of_requests(small_shop, rate):
+    """With none at all nobody could ask, and nobody could be told when to."""
+    with refused(InvalidSetting, "rate"):
+        OrderApi(small_shop.store, rate=rate)
+
+
+def test_an_answer_that_does_not_come_is_a_503(small_shop, monkeypatch):
+    """74: in its time, whatever it waits for."""
+    monkeypatch.setattr(guard, "ANSWER_WITHIN", 0.2)
+    over = threading.Event()
+    monkeypatch.setattr("eventlab.orders.web.views.orders_page", lambda *args: over.wait(20))
+    with small_shop.client() as client:
+        try:
+            answer = client.get("/orders")
+        finally:
+            over.set()
+        assert_problem(answer, 503)
+        assert "no answer within" in answer.json()["detail"]
+        assert client.get("/products").status_code == 200
+
+
 def test_no_more_than_some_are_answered_at_once(local, monkeypatch):
     """503 with Retry-After, instead of a queue without an end."""
     monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
@@ -250,13 +273,17 @@ def test_a_database_that_is_gone_is_not_ready(tmp_path):
 
 
 def raw(server, *parts: bytes) -> bytes:
-    """Send bytes as no client would, and return what comes back until the end."""
+    """Send bytes as no client would, and return what comes back until the end.
+
+    A server that has answered does not read the rest: then the connection ends with a reset.
+    """
+    answer = b""
     with socket.create_connection((server.host, server.port), timeout=20) as connection:
-        for part in parts:
-            connection.sendall(part)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"".join(parts))
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := connection.recv(65536):
+                answer += chunk
     return answer
 
 
@@ -276,6 +303,60 @@ def test_a_body_that_comes_too_slowly_is_a_408(served, monkeypatch):
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in answer
     assert time.monotonic() - begun < 8
+
+
+HEALTH = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize("first", [b"", HEALTH + b"\r\n"])
+@pytest.mark.parametrize("part", [b"G", HEALTH, b""])
+def test_a_head_that_does_not_come_is_not_waited_for(served, monkeypatch, first, part):
+    """69: nothing, or a part of it, also of the second one; the connection is closed."""
+    monkeypatch.setattr(heads, "WITHIN", 0.3)
+    with socket.create_connection((served.host, served.port), timeout=20) as connection:
+        if first:
+            connection.sendall(first)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        begun = time.monotonic()
+        connection.sendall(part)
+        while connection.recv(65536):
+            pass
+    assert time.monotonic() - begun < (4 if part or not first else 8)  # uvicorn's own: 5 seconds
+
+
+def test_a_head_that_comes_byte_by_byte_has_no_more_time(served, monkeypatch):
+    """69: a byte now and then would hold a connection for ever."""
+    monkeypatch.setattr(heads, "WITHIN", 0.3)
+    with socket.create_connection((served.host, served.port), timeout=20) as connection:
+        connection.settimeout(0.02)
+
+        def ended():
+            try:
+                connection.sendall(b"G")
+                return connection.recv(1) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        wait_until(ended, 4, "It is still listened to.")
+
+
+def test_many_who_say_nothing_are_not_in_the_way(served, local):
+    """69: 200 of them, and others are answered; more than there is room for are sent away."""
+    with contextlib.ExitStack() as idle:
+        for _ in range(200):
+            idle.enter_context(socket.create_connection((served.host, served.port), timeout=20))
+        begun = time.monotonic()
+        assert local.get("/products").status_code == 200
+        assert httpx.get(f"{served.url}/health/live").status_code == 200
+        assert time.monotonic() - begun < 2
+
+
+def test_more_connections_than_there_is_room_for_are_closed(served, monkeypatch):
+    """A process has so many files, and needs some for its database and for Kafka."""
+    monkeypatch.setattr(heads, "MOST_CONNECTIONS", 0)
+    assert raw(served) == b""
 
 
 @pytest.mark.parametrize("length", ["104857600", "99999999999999999999"])
@@ -344,6 +425,19 @@ def test_the_token_file_is_private_and_ends_with_the_server(small_shop, home):
         assert not server.token_file.exists()
     assert len(set(tokens)) == 2
     assert all(re.fullmatch(r"[\w-]{43}", token) for token in tokens)
+
+
+def test_several_apis_share_a_token_that_is_given(small_shop, home):
+    """Behind one address any of them may be asked; one that is too short to be safe is refused."""
+    token = "0123456789abcdef" * 2
+    for _ in range(2):
+        with serve(OrderApi(small_shop.store, token=token)) as server:
+            headers = {"Authorization": f"Bearer {token}"}
+            assert httpx.get(f"{server.url}/orders", headers=headers).status_code == 200
+    for short in ("", "secret", token[:-1], "é" * 32):
+        with refused(InvalidSetting, len(short)) as told:
+            OrderApi(small_shop.store, token=short)
+        assert not short or short not in str(told.value)
 
 
 def test_a_file_that_was_put_there_is_not_written_into(home, tmp_path):
