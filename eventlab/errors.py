@@ -78,6 +78,22 @@ class ClusterNotRunning(EventlabError):
     """The cluster, or the node of it that was asked for, is not running."""
 
 
+class ClusterUnreachable(EventlabError):
+    """A cluster that somebody else runs does not answer, or advertises what cannot be reached."""
+
+
+class AccessRefused(EventlabError):
+    """A cluster that somebody else runs does not let this client in."""
+
+
+class CertificateRefused(EventlabError):
+    """The certificate of a broker is expired, of another host, or signed by nobody we trust."""
+
+
+class NotOurs(EventlabError):
+    """Something was left as it is, for it was made by others."""
+
+
 class ClusterMismatch(EventlabError):
     """A cluster of this name is running with other settings than those asked for."""
 
@@ -120,3 +136,11 @@ class NeverHappened(EventlabError, TimeoutError):
 
 class NotSupported(EventlabError):
     """This machine or backend cannot do what was asked for."""
+
+
+class EngineAway(EventlabError):
+    """No Docker engine that this user may ask, or no Compose for it."""
+
+
+class ImageMissing(EventlabError):
+    """The engine does not have an image, and cannot pull it."""

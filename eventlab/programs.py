@@ -5,13 +5,15 @@
     program.wait()                      # -9
     program.said                        # what it has printed
 
-The function takes along what it names: other functions of the notebook as their text, what was
-imported by its import, and text, numbers and the like by their value. Arguments travel likewise.
+The function takes along what it names: other functions and classes of the notebook as their text,
+what was imported by its import, and text, numbers and the like by their value. Arguments travel
+likewise.
 It does not get the notebook's clients or open files: a process has its own.
 """
 
 from __future__ import annotations
 
+import ast
 import dis
 import inspect
 import os
@@ -55,6 +57,11 @@ class Program:
         self._process.kill()
         self._process.wait(10)
 
+    def stop(self, within: float = 30.0) -> int:
+        """SIGTERM it, so that it ends in good order; return its exit code, as `wait` does."""
+        self._process.terminate()
+        return self.wait(within)
+
     def wait(self, within: float = 30.0) -> int:
         """Return its exit code when it has ended, -9 when it was killed; else NeverHappened."""
         try:
@@ -88,7 +95,7 @@ def start(function: Callable[..., Any], *arguments: Any) -> Program:
 
 def _told(value: Any, needed: dict[str, str]) -> str:
     """Return how a program says this value; what it needs for that is added to `needed`."""
-    if isinstance(value, FunctionType) and value.__module__ == "__main__":
+    if isinstance(value, FunctionType | type) and value.__module__ == "__main__":
         _add(value, needed)
         return value.__name__
     if isinstance(value, _PLAIN):
@@ -100,21 +107,39 @@ def _told(value: Any, needed: dict[str, str]) -> str:
     return name
 
 
-def _add(function: FunctionType, needed: dict[str, str]) -> None:
-    """Add the text of a function, after all that it names."""
-    if function.__name__ in needed:
+def _add(value: Any, needed: dict[str, str]) -> None:
+    """Add the text of a function or class, after all that it names."""
+    name, here = value.__name__, vars(sys.modules["__main__"])
+    if name in needed:
         return
-    if function.__closure__ or not function.__name__.isidentifier():
-        raise _cannot(function)
-    needed[function.__name__] = ""  # it may name itself
-    for name in dict.fromkeys(_names(function.__code__)):
-        if name in function.__globals__:
-            _define(name, function.__globals__[name], needed)
+    if not name.isidentifier():  # a lambda
+        raise _cannot(value)
+    needed[name] = ""  # it may name itself
     try:
-        text = needed.pop(function.__name__) or inspect.getsource(function)
-    except OSError:
-        raise _cannot(function) from None
-    needed[function.__name__] = text
+        text = _text(value)
+        code = compile(text, name, "exec")
+    except (OSError, TypeError, SyntaxError):  # written nowhere, or inside of something
+        raise _cannot(value) from None
+    for each in dict.fromkeys(_names(code)):
+        if each in here and not each.startswith("__"):
+            _define(each, here[each], needed)
+    del needed[name]
+    needed[name] = text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, FunctionType):
+        return inspect.getsource(value)
+    # Python finds a class by its file, which a cell has not; a method of it knows its cell.
+    method = next((each for each in vars(value).values() if isinstance(each, FunctionType)), None)
+    lines, _ = inspect.findsource(method)  # type: ignore[arg-type]  # None is a TypeError, as meant
+    named = [n for n in ast.parse("".join(lines)).body if isinstance(n, ast.ClassDef)]
+    found = [each for each in named if each.name == value.__name__][-1:]
+    if not found:
+        raise OSError("written nowhere")
+    (node,) = found
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    return "".join(lines[first - 1 : node.end_lineno])
 
 
 def _define(name: str, value: Any, needed: dict[str, str]) -> None:
@@ -126,7 +151,7 @@ def _define(name: str, value: Any, needed: dict[str, str]) -> None:
 
 def _names(code: CodeType) -> Iterator[str]:
     for step in dis.get_instructions(code):  # co_names has the names of attributes too
-        if step.opname == "LOAD_GLOBAL":
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             yield step.argval
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
@@ -137,5 +162,5 @@ def _cannot(value: object) -> InvalidSetting:
     return InvalidSetting(
         "This cannot travel to another process.",
         f"It is {shown(value)}.",
-        "Use functions that are written in a cell, imports, text and numbers; open files there.",
+        "Use functions and classes of a cell, imports, text and numbers; open files there.",
     )

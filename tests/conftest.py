@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import psutil
@@ -11,6 +12,25 @@ from eventlab.cluster import launch, process, registry
 from eventlab.waiting import wait_until
 
 PREFIX = f"test-{os.getpid()}"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let pytest keep what kafka-python logs as words."""
+    kept = session.config.pluginmanager.get_plugin("logging-plugin")
+    for handler in (kept.caplog_handler, kept.report_handler):
+        handler.addFilter(_in_words)
+
+
+def _in_words(record: logging.LogRecord) -> bool:
+    """Make a record of kafka-python a text: as it is, it holds a connection, with its socket."""
+    if record.name.startswith("kafka."):
+        record.msg, record.args = record.getMessage(), None
+        if record.exc_info:
+            record.exc_text = record.exc_text or logging.Formatter().formatException(
+                record.exc_info
+            )
+            record.exc_info = None
+    return True
 
 
 def marked_processes(prefix: str = PREFIX) -> list[int]:

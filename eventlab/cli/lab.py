@@ -35,28 +35,34 @@ def fetch(options: argparse.Namespace) -> None:
 
 
 def lab(options: argparse.Namespace) -> None:
-    """Become JupyterLab, after sending off a process that starts the cluster for it."""
+    """Become JupyterLab, after sending off a process that starts the cluster for it.
+
+    A cluster that others run (EVENTLAB_BACKEND=external) is met by the first cell that asks for it.
+    """
     port = _port(options.port)
+    given = os.environ.get("JUPYTER_TOKEN")
     notebooks = workspace()
-    launch.is_ready_to_start() or launch.requirements()
-    token = secrets.token_hex(24)
-    print(f"JupyterLab: http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}", flush=True)
+    backend = Settings().resolved().backend
+    if backend == "embedded" and not launch.is_ready_to_start():
+        launch.requirements()
+    token = given or secrets.token_hex(24)
+    secret = "" if given else f"?token={token}"  # who gave it knows it
+    print(f"JupyterLab: http://127.0.0.1:{port}/lab/tree/{FIRST}{secret}", flush=True)
     # This process becomes JupyterLab and keeps its pid, so the cluster lives as long as it does.
-    subprocess.Popen(
-        [sys.executable, "-m", "eventlab", "up", "--owner", str(os.getpid())], stdout=sys.stderr
-    )
+    if backend != "external":
+        up = [sys.executable, "-m", "eventlab", "up", "--owner", str(os.getpid())]
+        subprocess.Popen(up, stdout=sys.stderr)
     os.environ["JUPYTER_TOKEN"] = token  # not an argument: `ps` shows those to everybody
     paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
-    os.execv(  # noqa: S606 - an argument list, no shell
-        sys.executable, [sys.executable, *_jupyterlab(notebooks, port, options.no_browser)]
-    )
+    chosen = _jupyterlab(notebooks, options.host, port, options.no_browser)
+    os.execv(sys.executable, [sys.executable, *chosen])  # noqa: S606 - an argument list, no shell
 
 
-def _jupyterlab(notebooks: Path, port: int, no_browser: bool) -> list[str]:
+def _jupyterlab(notebooks: Path, host: str, port: int, no_browser: bool) -> list[str]:
     chosen = {
         "ServerApp.root_dir": notebooks,
-        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.ip": host,
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
         "ServerApp.allow_root": True,  # a container or a class machine often has no other user

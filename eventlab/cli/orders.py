@@ -8,11 +8,11 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import cycle
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eventlab.errors import InvalidSetting, shown
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from eventlab.orders.processes.figures import Figures
     from eventlab.orders.publisher import OrderPublisher
     from eventlab.orders.store import Store
+
+_MOST_DAYS = 36_500
 
 log = logging.getLogger("eventlab.orders")
 
@@ -29,9 +31,10 @@ def api(options: argparse.Namespace) -> None:
     from eventlab.orders.web import OrderApi
     from eventlab.orders.web.server import Server
 
-    servers = _begin(options)
+    kafka = _begin(options)
     with _store(options) as store:
-        shop = OrderApi(store, servers, outbox=options.outbox, rate=options.rate)
+        token = _token(options.token_file)
+        shop = OrderApi(store, **kafka, outbox=options.outbox, rate=options.rate, token=token)
         server = Server(shop, options.host, options.port, options.name)
         print(f"Open {server.link()} within ten minutes; the link is good once.", flush=True)
         print(f"Programs send the token in {server.token_file} to {server.url}.", flush=True)
@@ -40,32 +43,34 @@ def api(options: argparse.Namespace) -> None:
 
 def publish(options: argparse.Namespace) -> None:
     """Publish all that happened to so many orders of the sample shop, then end."""
-    from eventlab.orders.cloudevents import encode
-    from eventlab.orders.processes.sample import happenings, topic_of
+    from eventlab.orders.events import OrderCreated
+    from eventlab.orders.processes.sample import Sending, happenings
     from eventlab.progress import Progress
 
-    with _publisher(_begin(options)) as publisher:
-        events = list(happenings(options.orders, options.seed))
-        with Progress("Publishing", "events") as bar:
-            for number, event in enumerate(events, 1):
-                publisher.publish_encoded(event, encode(event), topic_of(event))
-                bar(number, len(events))
-            publisher.flush(options.within)
-        print(f"Published {len(events)} events of {options.orders} orders.")
+    events, orders = happenings(options.orders, options.seed), 0
+    with _publisher(_begin(options)) as publisher, Progress("Publishing", "orders") as bar:
+        sending = Sending(publisher, events)
+        while event := sending.step():
+            orders += isinstance(event, OrderCreated)
+            bar(orders, options.orders)
+        publisher.flush(options.within)
+    print(f"Published {sending.sent} events of {options.orders} orders.")
 
 
 def schedule(options: argparse.Namespace) -> None:
-    """Publish one event after the other, one at every tick, until Ctrl-C or SIGTERM."""
-    from eventlab.orders import sample_events
+    """Publish who the customers are, then an event at every tick until Ctrl-C or SIGTERM."""
+    from eventlab.orders.processes.sample import Sending, beginnings, without_end
     from eventlab.orders.schedule import Schedule
 
-    with _publisher(_begin(options)) as publisher:
-        events = cycle(sample_events(options.orders, options.seed))
-        ticks = Schedule(
-            options.every,
-            lambda: publisher.publish(next(events)).get(options.every + 10),
-            missed=options.missed.replace("-", " "),
-        )
+    kafka = _begin(options)
+    with _publisher(kafka) as publisher:
+        known = Sending(publisher, beginnings(options.seed))
+        sending = Sending(publisher, without_end(kafka, options.seed))
+        missed = options.missed.replace("-", " ")
+        ticks = Schedule(options.every, lambda: sending.step(options.every + 10), missed=missed)
+        while known.step():
+            pass
+        publisher.flush()
         _until_asked(ticks.run)
         print(f"Published {ticks.done} events, {ticks.failed} failed, {ticks.skipped} skipped.")
 
@@ -75,10 +80,11 @@ def relay(options: argparse.Namespace) -> None:
     from eventlab.orders.outbox.relay import Relay
     from eventlab.orders.processes import figures
 
-    servers = _begin(options)
-    with _store(options) as store, _publisher(servers) as publisher:
+    kafka = _begin(options)
+    with _store(options) as store, _publisher(kafka) as publisher:
         moving = Relay(store, publisher)
-        with _operations(options, store, figures.waiting(store)):
+        ready = {"sql": store.answers, "kafka": publisher.answers}
+        with _operations(options, ready, figures.waiting(store)):
             _until_asked(moving.run)
 
 
@@ -90,12 +96,17 @@ def subscribe(options: argparse.Namespace) -> None:
     from eventlab.orders.timers import cancel_unpaid
 
     days = options.cancel_after
-    timer = None if days is None else partial(cancel_unpaid, after=timedelta(days=days))
-    servers = _begin(options)
+    timer = None if days is None else partial(cancel_unpaid, after=_days(days))
+    kafka = _begin(options)
     with _store(options) as store:
         topics = sorted(TOPICS.values())
         with OrderSubscriber(
-            servers, options.group, topics, store=store, park=options.park, timer=timer
+            group_id=options.group,
+            topics=topics,
+            store=store,
+            park=options.park,
+            timer=timer,
+            **kafka,
         ) as subscriber:
             counted = figures.counts(
                 "orders_events_handled",
@@ -103,7 +114,8 @@ def subscribe(options: argparse.Namespace) -> None:
                 "outcome",
                 lambda: {"done": subscriber.done, "dead": subscriber.dead},
             )
-            with _operations(options, store, counted, figures.lag(servers, options.group)):
+            ready = {"sql": store.answers, "kafka": subscriber.ready}
+            with _operations(options, ready, counted, figures.lag(kafka, options.group)):
                 subscriber.run()
             log.info("%d events handled, %d dead letters", subscriber.done, subscriber.dead)
 
@@ -112,9 +124,9 @@ def status(options: argparse.Namespace) -> None:
     """Say how many orders are where, what waits, and how far the group is behind."""
     from eventlab.orders.processes.status import look, told
 
-    servers = _begin(options)
+    kafka = _begin(options)
     with _store(options) as store:
-        found = look(servers, store, options.group)
+        found = look(kafka, store, options.group)
         print(json.dumps(found) if options.json else told(found))
 
 
@@ -124,7 +136,8 @@ def replay(options: argparse.Namespace) -> None:
 
     since = None if options.since is None else _time(options.since)
     chosen = {"since": since, "exception": options.exception, "key": options.key}
-    found = replayed(_begin(options), options.topic, dry_run=not options.send, **chosen)
+    how = {"dry_run": not options.send, "within": options.within}
+    found = replayed(topic=options.topic, **_begin(options), **how, **chosen)
     columns = ["time", "key", "original_topic", "original_offset", "exception", "replayed"]
     if options.json:
         print(found.to_json(orient="records", lines=True, date_format="iso"), end="")
@@ -143,16 +156,16 @@ def demo(options: argparse.Namespace) -> None:
     play(options, partial(print, flush=True))
 
 
-def _begin(options: argparse.Namespace) -> str:
-    """Begin to log; return the addresses of Kafka, where the topics of the shop are made."""
+def _begin(options: argparse.Namespace) -> dict[str, Any]:
+    """Begin to log; return what clients need to reach Kafka, where the topics are made."""
     from eventlab.orders import topics
     from eventlab.orders.processes import here
 
     _log(options)
-    servers = here.servers(options.servers, options.cluster)
-    for topic in topics.make(servers):
+    kafka = here.kafka(options.servers, options.cluster)
+    for topic in topics.make(**kafka):
         log.info("made the topic %s", topic)
-    return servers
+    return kafka
 
 
 def _store(options: argparse.Namespace) -> Store:
@@ -167,14 +180,16 @@ def _log(options: argparse.Namespace) -> None:
     process_log.begin(options.log)
 
 
-def _publisher(servers: str) -> OrderPublisher:
+def _publisher(kafka: Mapping[str, Any]) -> OrderPublisher:
     from eventlab.orders.publisher import OrderPublisher
 
-    return OrderPublisher(servers)
+    return OrderPublisher(**kafka)
 
 
 @contextlib.contextmanager
-def _operations(options: argparse.Namespace, store: Store, *figures: Figures) -> Iterator[None]:
+def _operations(
+    options: argparse.Namespace, ready: Mapping[str, Callable[[], bool]], *figures: Figures
+) -> Iterator[None]:
     """Serve /metrics and /health while a process works, if a port was given."""
     if options.metrics_port is None:
         yield
@@ -182,8 +197,9 @@ def _operations(options: argparse.Namespace, store: Store, *figures: Figures) ->
     from eventlab.orders.processes.figures import registry
     from eventlab.orders.processes.operations import Operations
 
-    with Operations(options.metrics_port, registry(*figures), {"sql": store.answers}) as serving:
-        print(f"Metrics: http://127.0.0.1:{serving.port}/metrics", flush=True)
+    host = options.metrics_host
+    with Operations(options.metrics_port, registry(*figures), ready, host) as serving:
+        print(f"Metrics: http://{host}:{serving.port}/metrics", flush=True)
         yield
 
 
@@ -193,6 +209,29 @@ def _until_asked(run: Callable[[threading.Event], object]) -> None:
     stop = threading.Event()
     with interrupts.heard(stop.set):
         run(stop)
+
+
+def _token(file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(
+            "The token of the API cannot be read.",
+            f"The file {shown(file)} says: {getattr(error, 'strerror', None) or error}.",
+            "Give --token-file a file of yours, or leave it out for a new token at each start.",
+        ) from None
+
+
+def _days(given: float) -> timedelta:
+    if 0 < given <= _MOST_DAYS:
+        return timedelta(days=given)
+    raise InvalidSetting(
+        "--cancel-after cannot be this.",
+        f"You gave {shown(given)}.",
+        f"Use a number of days above 0 and up to {_MOST_DAYS:,}, such as 28.",
+    )
 
 
 def _time(text: str) -> datetime:

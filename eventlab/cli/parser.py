@@ -33,6 +33,7 @@ def _cluster_commands(commands: Commands) -> None:
     up = add(commands, "up", cluster.up, "start a cluster that runs until `down`", "up --brokers 5")
     up.add_argument("--brokers", type=int, metavar="N", help="how many brokers (default: 3)")
     up.add_argument("--profile", help="lab, stock or small (default: lab)")
+    up.add_argument("--backend", help="embedded, compose or testcontainers (default: embedded)")
     up.add_argument("--port", type=int, help="the first broker's port (default: a free one)")
     up.add_argument(
         "--data", metavar="FOLDER", help="a folder for records that outlive the cluster"
@@ -56,6 +57,9 @@ def _cluster_commands(commands: Commands) -> None:
 def _lab_commands(commands: Commands) -> None:
     opened = add(commands, "lab", lab.lab, "open JupyterLab on the lessons, with a cluster", "lab")
     opened.add_argument("--no-browser", action="store_true", help="print the URL, open nothing")
+    opened.add_argument(
+        "--host", default="127.0.0.1", help="where JupyterLab listens (default: 127.0.0.1)"
+    )
     opened.add_argument("--port", type=int, help="JupyterLab's port (default: a free one)")
     add(commands, "fetch", lab.fetch, "fetch and prepare all that working offline needs", "fetch")
     told = add(commands, "doctor", doctor.doctor, "say what is installed, running, wrong", "doctor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from eventlab.cluster import backends
 from eventlab.cluster.cluster import Cluster
 from eventlab.cluster.supervisor.link import CLIENTS
 from eventlab.errors import InvalidSetting, shown
@@ -18,6 +19,7 @@ def broker_isolated(cluster: Cluster, node_id: int, *, refused: bool = False) ->
     """
     others = targets.others(cluster, targets.broker(cluster, node_id))
     target = f"broker {node_id}"
+    backends.require(cluster, backends.ISOLATE)
     return _cut(cluster, "broker isolated", target, pairs([node_id], others), refused)
 
 
@@ -28,6 +30,7 @@ def leader_isolated(
     leader = targets.leader(cluster, topic, partition)
     others = targets.others(cluster, leader)
     target = f"broker {leader}, leader of {topic}-{partition}"
+    backends.require(cluster, backends.ISOLATE)
     return _cut(cluster, "leader isolated", target, pairs([leader], others), refused)
 
 
@@ -36,6 +39,7 @@ def controller_isolated(cluster: Cluster, *, refused: bool = False) -> Fault:
     active = targets.ours(cluster).controller.node_id
     others = targets.others(cluster, active)
     target = f"controller {active}"
+    backends.require(cluster, backends.ISOLATE)
     return _cut(cluster, "controller isolated", target, pairs([active], others), refused)
 
 
@@ -44,6 +48,7 @@ def partitioned(
 ) -> Fault:
     """Cut the links between two groups of nodes, in both directions."""
     sides = _sides(cluster, one, other)
+    backends.require(cluster, backends.CUT_LINKS)
     target = " | ".join(", ".join(map(str, side)) for side in sides)
     return _cut(cluster, "network partitioned", target, pairs(*sides), refused)
 
@@ -51,6 +56,7 @@ def partitioned(
 def clients_cut(cluster: Cluster, node_id: int, *, refused: bool = False) -> Fault:
     """Cut all clients off from one broker; the other nodes still reach it."""
     links = pairs([CLIENTS], [targets.broker(cluster, node_id)])
+    backends.require(cluster, backends.CUT_CLIENTS)
     return _cut(cluster, "clients cut off", f"broker {node_id}", links, refused)
 
 
@@ -68,7 +74,8 @@ def clients_slow(
         else [targets.broker(cluster, node_id)]
     )
     target = "all brokers" if node_id is None else f"broker {node_id}"
-    return _slow(cluster, "clients slow", target, pairs([CLIENTS], brokers), latency, rate)
+    links, needs = pairs([CLIENTS], brokers), backends.SLOW_CLIENTS
+    return _slow(cluster, "clients slow", target, links, latency, rate, needs)
 
 
 def link_slow(
@@ -76,7 +83,8 @@ def link_slow(
 ) -> Fault:
     """Slow the link between two nodes; `latency` and `rate` as in `clients_slow`."""
     links = pairs(*_sides(cluster, [one], [other]))
-    return _slow(cluster, "link slow", f"{one} - {other}", links, latency, rate)
+    needs = backends.SLOW_LINKS
+    return _slow(cluster, "link slow", f"{one} - {other}", links, latency, rate, needs)
 
 
 def connections_reset(cluster: Cluster, node_id: int) -> None:
@@ -110,6 +118,7 @@ def _slow(
     links: list[tuple[str, str]],
     latency: float,
     rate: float,
+    needs: str,
 ) -> Fault:
     for what, value in (("latency", latency), ("rate", rate)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
@@ -124,5 +133,6 @@ def _slow(
             "You gave neither.",
             "Use latency=0.1 for 100 ms a round trip, or rate=375_000 for 3 Mbit/s.",
         )
+    backends.require(cluster, needs)
     rule = {"seconds": latency / 2, "rate": rate}
     return Fault(cluster, name, target, {"links": links, "rule": rule})

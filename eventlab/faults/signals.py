@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from eventlab.cluster import backends
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import FaultRefused
 from eventlab.faults import targets
@@ -51,7 +52,9 @@ def followers_frozen(cluster: Cluster, topic: str, partition: int = 0) -> Fault:
     """
     leader = targets.leader(cluster, topic, partition)
     others = targets.followers(cluster, topic, partition)
-    cut = {"links": pairs([leader], others), "rule": {"mode": "refused"}}
+    # Where single links cannot be cut the followers are cut off from all, which they do not feel.
+    ends = [leader] if backends.CUT_LINKS in cluster.can else targets.nodes(cluster)
+    cut = {"links": pairs(ends, others), "rule": {"mode": "refused"}}
     target = f"followers of {topic}-{partition}"
     return _done_to(cluster, others, "freeze", target, "followers", **cut)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from eventlab import waiting
+from eventlab.cluster import backends
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import ClusterNotRunning, EventlabError, InvalidSetting, shown
 from eventlab.faults import links, signals, targets
@@ -24,6 +25,7 @@ KINDS: dict[str, Callable[[Cluster, int], Fault]] = {
     "clients cut off": links.clients_cut,
     "clients slow": lambda cluster, node: links.clients_slow(cluster, node, latency=0.2),
 }
+_NEEDS = {"clients cut off": backends.CUT_CLIENTS, "clients slow": backends.SLOW_CLIENTS}
 Step = tuple[float, str, int, float]  # pause, kind, node_id, how long it lasts
 _PAUSE = (0.5, 2.0)  # seconds between two faults
 _LASTS = (1.0, 5.0)  # seconds of a fault: shorter and longer than the broker session timeout
@@ -47,7 +49,7 @@ class Storm:
         self._cluster = targets.ours(cluster)
         self.seed = random.randrange(10**6) if seed is None else _whole(seed)
         reach = waiting.seconds("seconds", seconds, below=targets.WEEK)
-        self._steps = _steps(self.seed, list(cluster.brokers), _known(kinds), reach)
+        self._steps = _steps(self.seed, list(cluster.brokers), _known(kinds, cluster.can), reach)
         self.errors: list[EventlabError] = []
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -120,9 +122,11 @@ def _whole(seed: object) -> int:
     return seed
 
 
-def _known(kinds: Iterable[str] | None) -> list[str]:
+def _known(kinds: Iterable[str] | None, can: Iterable[str]) -> list[str]:
     several = isinstance(kinds, Iterable) and not isinstance(kinds, str)
-    asked: list[Any] = list(kinds or ()) if several else list(KINDS) if kinds is None else [kinds]
+    asked: list[Any] = (
+        list(kinds or ()) if several else _possible(can) if kinds is None else [kinds]
+    )
     for kind in asked or [""]:
         if not isinstance(kind, str) or kind not in KINDS:
             raise InvalidSetting(
@@ -131,6 +135,10 @@ def _known(kinds: Iterable[str] | None) -> list[str]:
                 f"Use some of: {', '.join(KINDS)}.",
             )
     return asked
+
+
+def _possible(can: Iterable[str]) -> list[str]:
+    return [kind for kind in KINDS if _NEEDS.get(kind, backends.STOP) in can]
 
 
 def _steps(seed: int, brokers: list[int], kinds: list[str], seconds: float) -> list[Step]:

@@ -20,7 +20,12 @@ def ours(cluster: Cluster) -> Cluster:
             f"You gave {shown(cluster)}.",
             "Start one with Cluster.start(), and break that.",
         )
-    cluster.require_running()
+    if not cluster.can:
+        raise FaultRefused(
+            "Faults are for clusters that eventlab runs.",
+            f"This one is at {cluster.bootstrap_servers}, and others may be using it.",
+            "Start one with Cluster.start(), and break that.",
+        )
     return cluster
 
 

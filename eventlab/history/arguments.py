@@ -33,7 +33,7 @@ def name(given: object) -> str:
 
 def cluster(given: Any) -> Any:
     """Return a cluster, or None."""
-    if given is not None and not hasattr(given, "bootstrap_servers"):
+    if given is not None and not hasattr(given, "client_config"):
         raise InvalidSetting(
             "The cluster of a run is a Cluster.",
             f"You gave {shown(given)}.",

@@ -40,7 +40,7 @@ def verify(run: Run, within: float, effects: Any, rules: dict[str, Any]) -> Verd
 def _address(run: Run) -> dict[str, Any]:
     """Return where the final read is made; nothing when nobody told."""
     if run._cluster is not None:
-        return {**run._address, "bootstrap_servers": run._cluster.bootstrap_servers}
+        return {**run._address, **run._cluster.client_config}
     return run._address
 
 

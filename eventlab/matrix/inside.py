@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Any
 
-from eventlab.cluster import ready
+from eventlab.cluster import clients
 
 
 class Parent:
@@ -38,7 +38,7 @@ class Parent:
 
 def task() -> dict[str, Any]:
     """Return what the process is to do, from its only argument."""
-    ready.quiet_client()
+    clients.quiet()
     given: dict[str, Any] = json.loads(sys.argv[1])
     return given
 

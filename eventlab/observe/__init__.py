@@ -9,10 +9,11 @@
         seen.wait_until(lambda now: now.leader[0] == 2)
     seen.frame()                                  # all that it saw, `time` in front
 
-`cluster` is a `Cluster`, or the addresses of brokers such as "127.0.0.1:9092". All brokers are
-asked at once, and one that does not answer within a second is not waited for: a warning names it,
-and what only it knows is NA, or a row that is missing. Where nobody answers, or not who has to, it
-is NeverHappened after 5 seconds. Nothing is created, changed or kept open.
+`cluster` is a `Cluster`, the addresses of brokers such as "127.0.0.1:9092", or a dict of what a
+client of kafka-python is given to reach them. All brokers are asked at once, and one that does not
+answer within a second is not waited for: a warning names it, and what only it knows is NA, or a row
+that is missing. Where nobody answers, or not who has to, it is NeverHappened after 5 seconds.
+Nothing is created, changed or kept open.
 """
 
 from eventlab.observe.consumers import groups, lag, members, offsets

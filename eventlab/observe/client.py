@@ -8,10 +8,9 @@ asked. Nothing private of kafka-python is used.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -20,8 +19,8 @@ from kafka.future import Future
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
-from eventlab.cluster import ready
-from eventlab.cluster.clients import connected
+from eventlab.cluster import security
+from eventlab.cluster.clients import connected, quiet
 from eventlab.cluster.cluster import Cluster
 from eventlab.errors import InvalidSetting, shown
 from eventlab.observe import messages
@@ -29,9 +28,9 @@ from eventlab.waiting import Deadline, wait_until
 
 WITHIN = 5.0  # seconds until some broker has to have answered
 SILENCE = 1.0  # seconds that one broker is waited for: a frozen one must not hide the others
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})")
 
 Answers = dict[Any, list[Any]]
+Target = Cluster | str | Mapping[str, Any]  # the last one as clients of kafka-python are given it
 
 
 class Client:
@@ -41,21 +40,22 @@ class Client:
     brokers that have answered, the best informed first; both are those of one look.
     """
 
-    def __init__(self, cluster: Cluster | str) -> None:
+    def __init__(self, cluster: Target) -> None:
         self.cluster = cluster
         self.unknown: dict[Any, str] = {}
         self.informed: list[int] = []
         self._met = False
         self._owed: dict[Any, Future] = {}
+        self._address = address_of(cluster)
         config = {
-            "bootstrap_servers": addresses(cluster),
+            **self._address,
             "client_id": "eventlab-observe",
             "reconnect_backoff_max_ms": 500,
             "request_timeout_ms": int(Deadline(4).seconds * 1000),
             "socket_connection_setup_timeout_ms": int(Deadline(2).seconds * 1000),
             "receive_message_max_bytes": 100_000_000,
         }
-        ready.quiet_client()
+        quiet()
         self._net = NetworkSelector(**config)
         self._manager = KafkaConnectionManager(self._net, **config)
         self._net.start()
@@ -66,7 +66,9 @@ class Client:
 
     def close(self) -> None:
         """End the connections and their thread; a question that is under way fails."""
-        self._manager.close()
+        with suppress(RuntimeError, KafkaError):  # it is closed, or is being closed
+            # Where connections are made: from another thread one that is half made is missed.
+            self._net.run(self._manager.close)
         self._net.close()
 
     def everyone(self, question: Callable[[], list[Any]]) -> Answers:
@@ -152,20 +154,20 @@ class Client:
     ) -> KafkaConsumer:
         """Return a KafkaConsumer of no group, led to these brokers; the caller closes it."""
         brokers = map(self._manager.cluster.broker_metadata, nodes)
+        servers = [f"{broker.host}:{broker.port}" for broker in brokers]
         return connected(
             KafkaConsumer,
-            bootstrap_servers=[f"{broker.host}:{broker.port}" for broker in brokers],
             client_id="eventlab-observe",
             bootstrap_timeout_ms=int(deadline.left * 1000),
             reconnect_backoff_max_ms=500,
             auto_offset_reset="none",
             max_poll_records=1000,
-            **config,
+            **self._address | config | {"bootstrap_servers": servers},
         )
 
 
 @contextmanager
-def opened(cluster: Cluster | str | Client) -> Iterator[Client]:
+def opened(cluster: Target | Client) -> Iterator[Client]:
     """Give a client of the cluster, closed afterwards; a client is used as it is.
 
     Warns of what could not be learned, in the line that called the caller.
@@ -183,19 +185,19 @@ def opened(cluster: Cluster | str | Client) -> Iterator[Client]:
         warnings.warn(sentence, stacklevel=4)
 
 
-def addresses(cluster: object) -> str:
-    """Return the addresses of the brokers; InvalidSetting for what is no cluster."""
+def address_of(cluster: object) -> dict[str, Any]:
+    """Return where the brokers are, and how to talk to them; InvalidSetting for no cluster."""
     if isinstance(cluster, Cluster):
-        return cluster.bootstrap_servers
-    if not isinstance(cluster, str) or not all(map(_is_address, cluster.split(","))):
-        raise InvalidSetting(
-            "This is no cluster.",
-            f"You gave {shown(cluster)}.",
-            "Give a Cluster, or the addresses of brokers such as '127.0.0.1:9092'.",
-        )
-    return cluster
-
-
-def _is_address(text: str) -> bool:
-    found = _ADDRESS.fullmatch(text.strip())
-    return found is not None and 1 <= int(found[1]) <= 65535
+        return cluster.client_config
+    if isinstance(cluster, Mapping) and "bootstrap_servers" in cluster:
+        given = dict(cluster)
+        return security.client_config(given.pop("bootstrap_servers"), given)
+    if isinstance(cluster, str):
+        with suppress(InvalidSetting):
+            return security.client_config(cluster)
+    seen = security.Secured(cluster) if isinstance(cluster, Mapping) else cluster
+    raise InvalidSetting(
+        "This is no cluster.",
+        f"You gave {shown(seen)}.",
+        "Give a Cluster, or the addresses of brokers such as '127.0.0.1:9092'.",
+    )

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from eventlab.cluster.cluster import Cluster
 from eventlab.errors import UnknownGroup, instead, shown
 from eventlab.observe import frames, group_messages
-from eventlab.observe.client import WITHIN, Client, opened
+from eventlab.observe.client import WITHIN, Client, Target, opened
 from eventlab.observe.group_messages import Commit, Description, Member
 from eventlab.observe.logs import described, end_offsets
 from eventlab.observe.messages import Place
@@ -30,7 +29,7 @@ class Group(NamedTuple):
     commits: dict[Place, Commit] | None
 
 
-def groups(cluster: Cluster | str | Client) -> pd.DataFrame:
+def groups(cluster: Target | Client) -> pd.DataFrame:
     """Return the groups of the cluster.
 
     Columns: group_id, type, state, protocol (how it shares out partitions: "range", ...), number
@@ -44,7 +43,7 @@ def groups(cluster: Cluster | str | Client) -> pd.DataFrame:
     return frames.table("groups", rows)
 
 
-def members(cluster: Cluster | str | Client, group: str | None = None) -> pd.DataFrame:
+def members(cluster: Target | Client, group: str | None = None) -> pd.DataFrame:
     """Return the members of a group, or of all groups.
 
     Columns: group_id, member_id, client_id, host, assignment (a tuple of (topic, partition), empty
@@ -62,7 +61,7 @@ def members(cluster: Cluster | str | Client, group: str | None = None) -> pd.Dat
     )
 
 
-def offsets(cluster: Cluster | str | Client, group: str | None = None) -> pd.DataFrame:
+def offsets(cluster: Target | Client, group: str | None = None) -> pd.DataFrame:
     """Return what a group, or each group, has committed: no row where it never has.
 
     Columns: group_id, topic, partition, current_offset (that of the next record to be read),
@@ -81,7 +80,7 @@ def offsets(cluster: Cluster | str | Client, group: str | None = None) -> pd.Dat
     )
 
 
-def lag(cluster: Cluster | str | Client, group: str | None = None) -> pd.DataFrame:
+def lag(cluster: Target | Client, group: str | None = None) -> pd.DataFrame:
     """Return how far a group, or each group, is behind the end of the partitions it reads.
 
     Columns: group_id, topic, partition, current_offset, log_end_offset, lag, lag_seconds,

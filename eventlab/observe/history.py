@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -19,25 +19,28 @@ class History:
     def __init__(self, columns: pd.DataFrame, most_rows: int) -> None:
         self._most_rows = most_rows
         self._old: deque[pd.DataFrame] = deque()  # many samples each: thousands are slow to join
-        self._new = [_at(pd.Timestamp.now("UTC"), columns)]
+        self._new = [(pd.Timestamp.now("UTC"), columns)]
 
     def add(self, time: pd.Timestamp, sample: pd.DataFrame) -> None:
         """Remember a sample."""
-        self._new.append(_at(time, sample))
-        if len(self._new) == 64 or _rows(self._new) * 50 > self._most_rows:
-            self._old.append(pd.concat(self._new, ignore_index=True))
+        self._new.append((time, sample.copy(deep=False)))  # the sample itself is its reader's
+        if len(self._new) == 64 or _rows(each for _, each in self._new) * 50 > self._most_rows:
+            self._old.append(_joined(self._new))
             self._new.clear()
         while len(self._old) > 1 and _rows(self._old) > self._most_rows:
             self._old.popleft()
 
     def frame(self) -> pd.DataFrame:
         """Return all that is remembered, oldest first."""
-        return pd.concat([*self._old, *self._new], ignore_index=True)
+        new = [_joined(self._new)] if self._new else []
+        return pd.concat([*self._old, *new], ignore_index=True)
 
 
-def _at(time: pd.Timestamp, sample: pd.DataFrame) -> pd.DataFrame:
-    times = pd.Series([time] * len(sample), dtype=TIME, name="time")
-    return pd.concat([times, sample], axis=1)
+def _joined(samples: Sequence[tuple[pd.Timestamp, pd.DataFrame]]) -> pd.DataFrame:
+    joined = pd.concat([sample for _, sample in samples], ignore_index=True)
+    times = [time for time, sample in samples for _ in range(len(sample))]
+    joined.insert(0, "time", pd.Series(times, dtype=TIME))
+    return joined
 
 
 def _rows(frames: Iterable[pd.DataFrame]) -> int:
@@ -54,10 +57,11 @@ class Ends:
 
     def fill(self, lag: pd.DataFrame, now: float) -> None:
         """Remember the ends of a table of lags, and fill in its lag_seconds."""
-        columns = ["topic", "partition", "current_offset", "log_end_offset", "lag", "lag_seconds"]
+        names = ["topic", "partition", "current_offset", "log_end_offset", "lag", "lag_seconds"]
+        columns = (lag[name].tolist() for name in names)
         seconds = []
-        for topic, number, offset, end, behind, known in lag[columns].itertuples(index=False):
-            place = str(topic), int(number)
+        for topic, number, offset, end, behind, known in zip(*columns, strict=True):
+            place = topic, number
             if end is not pd.NA:
                 self.add(place, end, now)
             some = behind is not pd.NA and behind > 0

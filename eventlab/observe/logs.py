@@ -9,16 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from eventlab.cluster.cluster import Cluster
 from eventlab.cluster.topics import NAME
 from eventlab.errors import UnknownTopic, instead, shown
 from eventlab.observe import frames, messages
-from eventlab.observe.client import WITHIN, Client, opened
+from eventlab.observe.client import WITHIN, Client, Target, opened
 from eventlab.observe.messages import EARLIEST, LATEST, Partition, Place
 from eventlab.waiting import wait_until
 
 
-def topics(cluster: Cluster | str | Client) -> pd.DataFrame:
+def topics(cluster: Target | Client) -> pd.DataFrame:
     """Return the topics of the cluster, without Kafka's own.
 
     Columns: topic, partitions, replication_factor, min_insync_replicas; of its partitions, how
@@ -56,7 +55,7 @@ def _min_in_sync(client: Client, names: list[str]) -> dict[str, int]:
     return {name: int(value) for values in told for name, value in values.items()}
 
 
-def partitions(cluster: Cluster | str | Client, topic: str | None = None) -> pd.DataFrame:
+def partitions(cluster: Target | Client, topic: str | None = None) -> pd.DataFrame:
     """Return the partitions of a topic, or of all that are not Kafka's own.
 
     Columns: topic, partition, leader (a node_id, -1 for none), leader_epoch, replicas and isr
@@ -68,7 +67,7 @@ def partitions(cluster: Cluster | str | Client, topic: str | None = None) -> pd.
     watermark, the end of what is replicated (ListOffsets with -1), not of what is written.
     """
     with opened(cluster) as client:
-        parts = state(client, topic)
+        parts = [p for p in state(client, topic) if topic is not None or not p.internal]
         asked = of_leaders(client, parts, _log_of)
         starts, ends = (offsets_told(client, asked, which) for which in (0, 1))
         sizes = _sizes([answers[2:] for answers in asked])
@@ -77,7 +76,6 @@ def partitions(cluster: Cluster | str | Client, topic: str | None = None) -> pd.
         [
             (*part[:-1], starts.get(part.place), ends.get(part.place), sizes.get(part.place))
             for part in parts
-            if topic is not None or not part.internal
         ],
     )
 

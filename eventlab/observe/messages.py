@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kafka.errors import for_code
@@ -98,8 +99,19 @@ def cursor(answer: Any) -> Any | None:
 
 def ends(places: Iterable[Place], timestamp: int, isolation_level: int = 0) -> Any:
     """Ask for an end of the log, or for the first offset at or after a timestamp in ms."""
+    # Versions from 6 on only add tags, which kafka-python writes and reads for every partition.
+    return ListOffsetsRequest(
+        replica_id=-1,
+        isolation_level=isolation_level,
+        topics=_ends(tuple(places), timestamp),
+        max_version=5,
+    )
+
+
+@lru_cache(maxsize=16)  # a watch asks the same each time; building it is a third of a question
+def _ends(places: tuple[Place, ...], timestamp: int) -> list[Any]:
     one = ListOffsetsRequest.ListOffsetsTopic
-    wanted = [
+    return [
         one(
             name=topic,
             partitions=[
@@ -108,7 +120,6 @@ def ends(places: Iterable[Place], timestamp: int, isolation_level: int = 0) -> A
         )
         for topic, ns in _by_topic(places).items()
     ]
-    return ListOffsetsRequest(replica_id=-1, isolation_level=isolation_level, topics=wanted)
 
 
 def offsets(answer: Any, unknown: Unknown) -> dict[Place, int]:

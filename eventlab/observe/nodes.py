@@ -6,14 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from eventlab.cluster.cluster import Cluster
 from eventlab.observe import frames, messages
-from eventlab.observe.client import WITHIN, Client, opened
+from eventlab.observe.client import WITHIN, Client, Target, opened
 from eventlab.observe.logs import described
 from eventlab.waiting import wait_until
 
 
-def brokers(cluster: Cluster | str | Client) -> pd.DataFrame:
+def brokers(cluster: Target | Client) -> pd.DataFrame:
     """Return the brokers.
 
     Columns: node_id, address, rack, fenced (the controller keeps it from leading), answered (just
@@ -45,7 +44,7 @@ def brokers(cluster: Cluster | str | Client) -> pd.DataFrame:
     )
 
 
-def quorum(cluster: Cluster | str | Client) -> pd.DataFrame:
+def quorum(cluster: Target | Client) -> pd.DataFrame:
     """Return the replicas of the cluster's metadata: the controllers vote, brokers observe.
 
     Columns, as `kafka-metadata-quorum describe --replication` has them: node_id, status (Leader,

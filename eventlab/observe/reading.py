@@ -13,11 +13,10 @@ import pandas as pd
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from eventlab.cluster.cluster import Cluster
 from eventlab.errors import NeverHappened, UnreadableRecords, shown
 from eventlab.observe import checks, ranges
 from eventlab.observe.checks import Edge
-from eventlab.observe.client import Client, opened
+from eventlab.observe.client import Client, Target, opened
 from eventlab.observe.ranges import Range
 from eventlab.waiting import Deadline
 
@@ -27,7 +26,7 @@ LEVELS = ("read_uncommitted", "read_committed")  # Kafka numbers them 0 and 1
 
 
 def records(
-    cluster: Cluster | str,
+    cluster: Target,
     topic: str,
     *,
     partition: int | Collection[int] | None = None,

@@ -21,7 +21,7 @@ from eventlab.errors import (
     shown,
 )
 from eventlab.observe import checks, consumers, frames, logs, nodes
-from eventlab.observe.client import Client, addresses
+from eventlab.observe.client import Client, Target, address_of
 from eventlab.observe.history import Ends, History
 from eventlab.waiting import Deadline
 
@@ -39,7 +39,7 @@ _STEP = 0.5  # seconds after which a waiting watch looks whether its cluster was
 
 
 def watch(
-    cluster: Cluster | str,
+    cluster: Target,
     what: str | Callable[..., pd.DataFrame],
     *target: str,
     every: float = 1.0,
@@ -77,7 +77,7 @@ class Watch:
 
     def __init__(
         self,
-        cluster: Cluster | str,
+        cluster: Target,
         kind: str,
         target: tuple[str, ...],
         every: float,
@@ -177,7 +177,8 @@ class Watch:
         while self._running and (left := due - time.monotonic()) > 0:
             if self._wake.wait(min(left, _STEP)):
                 break
-            addresses(self._cluster)
+            if isinstance(self._cluster, Cluster):
+                self._cluster.require_running()
         self._wake.clear()
 
     def _look(self) -> None:
@@ -226,7 +227,8 @@ class Watch:
 
     @property
     def _key(self) -> tuple[object, ...]:
-        where = self._cluster.name if isinstance(self._cluster, Cluster) else self._cluster
+        told = self._cluster
+        where = told.name if isinstance(told, Cluster) else address_of(told)["bootstrap_servers"]
         return where, self._kind, repr(self._target)
 
 

@@ -74,7 +74,7 @@ ERRORS = "eventlab.errors"
 
 # What parts of the order system may know besides Python; the others do not know these parts.
 WAITING, CLUSTER = "eventlab.waiting", "eventlab.cluster"
-WEB = {"fastapi", "starlette", "uvicorn", "socketio"}
+WEB = {"fastapi", "starlette", "uvicorn", "h11", "socketio"}
 FIGURES = "prometheus_client"
 SEEN = {"eventlab.observe", "eventlab.charts", "eventlab.faults"}
 BEYOND = {
@@ -94,9 +94,7 @@ BEYOND = {
     "eventlab.orders.web": {
         *("sqlalchemy", "kafka", "eventlab.environment", CLUSTER, WAITING, FIGURES, *WEB)
     },
-    "eventlab.orders.processes": {
-        *("pandas", "eventlab.environment", CLUSTER, WAITING, FIGURES, *SEEN)
-    },
+    "eventlab.orders.processes": {*("pandas", CLUSTER, WAITING, FIGURES, *SEEN)},
 }
 
 
@@ -223,8 +221,34 @@ def test_the_cluster_knows_nothing_of_lessons_and_orders(path):
     assert not {name for name in imports(path) if is_below(name, *upper)}
 
 
+def test_how_a_cluster_of_others_is_met_knows_no_process_and_no_client():
+    """It speaks Kafka's protocol over a socket; nothing of what starts brokers is loaded."""
+    words, calls = ("addresses", "security", "tls"), ("wire", "diagnosis", "meeting", "advertised")
+    ours = {f"eventlab.cluster.{part}" for part in (*words, *calls, "clients")}
+    ours |= {ERRORS, "eventlab.environment", "eventlab.waiting"}
+    for path in inside(*(f"eventlab.cluster.{part}" for part in (*words, *calls))):
+        assert below(path, "eventlab") <= ours
+        assert not below(path, "kafka.admin", "kafka.consumer", "kafka.producer")
+        assert path.stem in calls or not below(path, "kafka")
+
+
+SUPERVISOR = "eventlab.cluster.supervisor"
+# What a supervisor of containers takes along, and one of processes does not.
+CONTAINERS = {"container", "containers", "compose", "disposable", "networks"}
+
+
+def test_only_what_runs_containers_knows_of_docker():
+    """An embedded cluster needs no Docker, and no package of its."""
+    for path in MODULES:
+        if below(path, "docker", "testcontainers"):
+            ours = is_below(name_of(path), SUPERVISOR) and path.stem in CONTAINERS
+            assert ours or name_of(path) == "eventlab.cluster.engine", path
+
+
 @pytest.mark.parametrize(
-    "path", inside("eventlab.cluster.supervisor", "eventlab.cluster.process"), ids=name_of
+    "path",
+    [p for p in inside(SUPERVISOR, "eventlab.cluster.process") if p.stem not in CONTAINERS],
+    ids=name_of,
 )
 def test_the_supervisor_needs_python_and_psutil_alone(path):
     """It starts in a tenth of a second, and stays in memory as long as the cluster."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -125,6 +126,16 @@ def test_nothing_is_said_of_a_clean_environment(monkeypatch):
     """Variables that mean something are no reason to speak."""
     monkeypatch.setenv("EVENTLAB_PROFILE", "lab")
     assert heard(Cluster) == []
+
+
+def test_nothing_is_said_of_what_the_compose_file_reads(monkeypatch):
+    """Its variables are exported once and stay set in the shell in which lessons run later."""
+    text = (Path(__file__).parents[2] / "docker-compose.yaml").read_text()
+    names = set(re.findall(r"\bEVENTLAB_[A-Z_0-9]+", text))
+    assert "EVENTLAB_POSTGRES_PASSWORD" in names
+    for name in names:
+        monkeypatch.setenv(name, "x")
+    assert heard(environment.warn_of_unknown_names) == []
 
 
 def test_a_new_home_is_private(home):

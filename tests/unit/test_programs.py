@@ -15,7 +15,10 @@ from tests.unit.refusals import assert_three_sentences
 MAIN = """
 import collections
 import math as mathematics
+import signal
+import sys
 import time
+from contextlib import contextmanager
 from decimal import Decimal
 
 from eventlab import programs
@@ -44,8 +47,37 @@ def wait_for_ever():
         time.sleep(0.1)
 
 
+def wait_for_sigterm():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("tidied up", flush=True) or 7))
+    wait_for_ever()
+
+
 def fail():
     raise ValueError("no")
+
+
+class Till:
+    '''Written over below.'''
+
+
+class Till(collections.UserDict):
+    tax = TAX
+
+    def __init__(self, price=PRICE):
+        super().__init__(price=price)
+
+    def take(self):
+        return taxed(self["price"])
+
+
+@contextmanager
+def opened(till, factory=Till):
+    yield till or factory()
+
+
+def serve(till):
+    with opened(till()) as first, opened(None) as second:
+        print(first.take(), second.take(), first.tax)
 """
 
 
@@ -66,6 +98,12 @@ def test_a_function_takes_along_what_it_names(tmp_path: Path) -> None:
     assert played(tmp_path, last) == "0 60 1 3\n\n"
 
 
+def test_a_class_takes_along_its_bases_decorators_and_defaults(tmp_path: Path) -> None:
+    """The class that was written last under its name, and what its methods and defaults name."""
+    last = "program = programs.start(serve, Till)\nprint(program.wait(), program.said)"
+    assert played(tmp_path, last) == "0 30 30 {'GB': 0.5}\n\n"
+
+
 def test_a_program_that_is_killed_says_so(tmp_path: Path) -> None:
     """SIGKILL is -9, and what it printed is there."""
     last = """
@@ -79,6 +117,17 @@ print(program.wait(), program)
     said = played(tmp_path, last)
     assert "· runs>" in said
     assert "· ended: -9>" in said
+
+
+def test_a_program_that_is_stopped_ends_in_good_order(tmp_path: Path) -> None:
+    """SIGTERM is what a platform sends: the exit code is that of the program's own ending."""
+    last = """
+with programs.start(wait_for_sigterm) as program:
+    while "waiting" not in program.said:
+        pass
+    print(program.stop(), program.stop(), program.said.splitlines()[-1])
+"""
+    assert played(tmp_path, last) == "7 7 tidied up\n"
 
 
 def test_a_program_ends_with_its_block(tmp_path: Path) -> None:
@@ -101,7 +150,10 @@ def test_who_waits_too_long_is_told() -> None:
         assert_three_sentences(told.value)
 
 
-@pytest.mark.parametrize("given", [sys.stdout, lambda: 1, object(), sys])
+NOWHERE = type("Nowhere", (), {"__module__": "__main__"})
+
+
+@pytest.mark.parametrize("given", [sys.stdout, lambda: 1, object(), sys, NOWHERE])
 def test_what_cannot_travel_is_refused(given: object) -> None:
     """An open file, a function that is nowhere written: with what to do instead."""
     with pytest.raises(InvalidSetting) as told:

@@ -100,6 +100,8 @@ def records(evidence: Evidence, seen: Identified, findings: list[Finding]) -> pd
     lost, _, _ = missing(evidence, seen)
     anomaly = np.full(len(log.part) + len(lost), None, object)
     for finding in reversed(findings):
+        if finding.kind == "lost":  # what is at its offset now is another record
+            continue
         row = seen.index.rows(finding.part, finding.offset)
         anomaly[row[row >= 0]] = finding.kind
     anomaly[len(log.part) :] = "lost"

@@ -11,6 +11,7 @@ import pytest
 
 from eventlab import __version__
 from eventlab.cli import checkout, doctor, lab, main
+from eventlab.cli.parser import parser
 from eventlab.cluster import nodes, registry
 from eventlab.cluster.settings import Settings
 from eventlab.errors import NotSupported, PortInUse
@@ -96,6 +97,15 @@ def test_the_doctor_sees_what_is_missing(home, capsys):
     assert not (home / "kafka").exists()
 
 
+def test_the_doctor_says_that_there_is_no_engine(home, monkeypatch, tmp_path):
+    """It is nothing amiss: the embedded cluster needs none."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    found = doctor._docker()
+    assert found.well
+    assert "No Docker engine is running" in found.seen
+    assert f"{tmp_path}/docker.sock" in found.seen
+
+
 def test_the_doctor_names_what_is_ignored(home, monkeypatch):
     """Item 11: a variable that changes nothing is worth knowing of."""
     assert doctor._environment().seen == "clean"
@@ -114,6 +124,13 @@ def test_the_doctor_survives_what_is_wrong(name, text, what, home, monkeypatch, 
     findings = {found["what"]: found for found in json.loads(capsys.readouterr().out)}
     assert not findings[what]["well"]
     assert findings[what]["fix"]
+
+
+def test_jupyterlab_listens_where_it_is_told(tmp_path):
+    """On 127.0.0.1, unless somebody names another address: a container has to."""
+    options = parser().parse_args(["lab"])
+    assert options.host == "127.0.0.1"
+    assert "--ServerApp.ip=0.0.0.0" in lab._jupyterlab(tmp_path, "0.0.0.0", 8888, True)
 
 
 def test_a_lab_on_a_taken_port_is_refused():

@@ -61,6 +61,8 @@ def test_lost_and_another_is_at_its_offset(story):
     verdict = story.judge()
     assert anomalies(verdict) == {"lost": 2}
     assert "another record is at" in verdict.witnesses("lost").query("place == 0")["note"].iloc[0]
+    records = verdict.records().query("anomaly == 'lost'")
+    assert (records["in_log"].any(), list(records["event_id"])) == (False, [3, 4])
 
 
 def test_what_retention_removed_is_not_lost(story):

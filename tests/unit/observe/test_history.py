@@ -40,6 +40,15 @@ def test_the_history_is_the_samples_with_the_time_in_front():
     assert frame.drop(columns="time").dtypes.equals(sample(1).dtypes)
 
 
+def test_what_a_reader_does_to_a_sample_is_not_remembered():
+    """The sample is its reader's own: neither a new column nor a changed cell gets in."""
+    history, mine = History(sample(0), 1000), sample(2, 10)
+    history.add(at(0), mine)
+    mine["note"], mine.loc[0, "log_end_offset"] = "mine", 99
+    assert list(history.frame().columns) == ["time", *frames.COLUMNS["partitions"]]
+    assert list(history.frame()["log_end_offset"]) == [10, 11]
+
+
 def test_a_history_without_a_sample_has_its_columns_and_types():
     """A chart of nothing has axes."""
     frame = History(frames.table("lag"), 1000).frame()
