@@ -11,7 +11,7 @@ import pytest
 from eventlab.cluster import launch, process, registry
 from eventlab.waiting import wait_until
 
-PREFIX = f"test-{os.getpid()}"
+PREFIX = f"test-{os.getpid():07}"  # of one length: none is how another one begins
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -112,7 +112,7 @@ def test_what_is_no_cluster_is_refused_at_once(cluster):
         (observe.quorum, ("orders",), {}),
         (observe.lag, ("billing", "shipping"), {}),
     ],
-    ids=str,
+    ids=lambda each: getattr(each, "__name__", str(each)),
 )
 def test_what_cannot_be_watched_is_refused_at_once(what, target, options):
     """With what can be, in the message."""
