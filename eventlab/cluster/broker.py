@@ -43,7 +43,10 @@ class Broker:
 
     @property
     def state(self) -> str:
-        """One of starting, running, frozen, stopped, killed, failed."""
+        """One of starting, running, frozen, stopped, killed, failed; of a container also removed.
+
+        "unknown" while the Docker engine does not answer.
+        """
         return str(self._told()["state"])
 
     @property

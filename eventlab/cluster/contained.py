@@ -41,6 +41,8 @@ def start(settings: Settings, owner: int) -> dict[str, Any]:
     _refuse_unsupported(settings)
     docker = engine.client()
     try:
+        # What one has left that was killed, or whose engine was away at its end.
+        engine.remove(docker, registry.folder(settings.name))
         found = _found(docker, settings)
         if not found:
             engine.require_image(docker, engine.image())
@@ -183,17 +185,13 @@ def _refuse_unsupported(settings: Settings) -> None:
 def _found(docker: Any, settings: Settings) -> dict[str, int]:
     """Return the ports of the brokers of a project that somebody else has started, by service.
 
-    What an eventlab has left that was killed is swept; ClusterMismatch when the project is that of
-    another eventlab, or of another Compose file.
+    ClusterMismatch when the project is that of another eventlab, or of another Compose file.
     """
     name = project(settings.name)
     listed = docker.api.containers(all=True, filters={"label": f"{PROJECT}={name}"})
     if settings.backend != "compose" or not listed:
         return {}
     owner = next(filter(None, (each["Labels"].get(engine.OURS) for each in listed)), None)
-    if owner == str(registry.folder(settings.name)):
-        engine.remove(docker, owner)
-        return {}
     if owner:
         raise ClusterMismatch(
             f"The Compose project '{name}' belongs to another eventlab.",

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from eventlab import errors
 from eventlab.errors import ClusterNotRunning
 from eventlab.waiting import Deadline
 
@@ -19,7 +20,7 @@ _LONGEST = 100  # bytes of a Unix socket's path that every system takes
 def ask(folder: Path, do: str, within: float = 10, **given: Any) -> dict[str, Any]:
     """Send one request and return the answer, the state of the cluster afterwards.
 
-    ClusterNotRunning when nobody answers in time.
+    ClusterNotRunning when nobody answers in time; what the supervisor was refused is raised here.
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -37,6 +38,9 @@ def ask(folder: Path, do: str, within: float = 10, **given: Any) -> dict[str, An
     if not answer:
         raise not_running(folder.name, "its supervisor hung up")
     state: dict[str, Any] = json.loads(answer)
+    if refused := state.get("refused"):
+        kind, *sentences = refused
+        raise getattr(errors, kind)(*sentences)
     return state
 
 

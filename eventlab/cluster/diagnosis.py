@@ -85,11 +85,9 @@ def _tls(call: Wire, error: Exception) -> Diagnosis:
             f"{call.address} speaks Kafka without TLS.",
             f"Set security_protocol to {plain!r}, or give the address of a listener with TLS.",
         )
-    if (
-        isinstance(error, ssl.SSLError)
-        and not isinstance(error, ssl.SSLEOFError)
-        and not other.heard
-    ):
+    # Whoever hangs up in the handshake is an end of file for a new Python, zero for 3.11.2.
+    hung_up = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    if isinstance(error, ssl.SSLError) and not hung_up and not other.heard:
         return _alert(call, error)
     return _no_kafka(other, error)
 

@@ -32,33 +32,51 @@ def image() -> str:
 def client() -> Any:
     """Return a client of the engine that DOCKER_HOST or the current Docker context names.
 
-    EngineAway when it is not running, is none, or is not for this user. The caller closes it.
+    EngineAway when it is not running, is none, is silent, or is not for this user; whatever is
+    asked of the client later raises it too. The caller closes it.
     """
-    import docker
+    from docker.utils import kwargs_from_env
+
+    from eventlab.cluster.engine_client import Client
 
     host = _host()
-    try:
-        return docker.from_env(
-            timeout=int(Deadline(60).seconds), environment=os.environ | {"DOCKER_HOST": host}
-        )
-    except Exception as error:  # the client has no type for it: requests', urllib3's, json's
-        raise _away(host, error) from None
+    at = kwargs_from_env(environment=os.environ | {"DOCKER_HOST": host})
+    try:  # what is made asks for the version, which takes no time, unlike some of what comes later
+        made = Client(host, timeout=Deadline(_ANSWER).seconds, **at)
+    except Exception as error:  # the client has no type for it: json's, docker's
+        raise away(host, error) from None
+    made.api.timeout = Deadline(60).seconds
+    return made
 
 
 def _host() -> str:
     """Return the engine's address, as the Docker client understands it too."""
     host = os.environ.get("DOCKER_HOST", "").strip()
     if not host and shutil.which("docker"):
-        asked = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-        told = subprocess.run(
-            asked, capture_output=True, text=True, timeout=Deadline(_ANSWER).seconds
-        )
+        told = _program("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
         host = told.stdout.strip() if not told.returncode else ""
     return host or "unix:///var/run/docker.sock"
 
 
-def _away(host: str, error: BaseException) -> EngineAway:
+def _program(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `docker` with these words; EngineAway when it does not end in time."""
+    within = Deadline(_ANSWER).seconds
+    asked = ["docker", *words]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, timeout=within)
+    except subprocess.TimeoutExpired:
+        raise EngineAway(
+            "The Docker client does not answer.",
+            f"`{' '.join(asked)}` took more than {within:g} seconds.",
+            _NONE,
+        ) from None
+
+
+def away(host: str, error: BaseException) -> EngineAway:
+    """Return what the error of a client says of the engine at this address."""
     causes = list(_causes(error))
+    if known := next((cause for cause in causes if isinstance(cause, EngineAway)), None):
+        return known
     if any(isinstance(cause, PermissionError) for cause in causes):
         return EngineAway(
             "This user may not talk to the Docker engine.",
@@ -67,6 +85,12 @@ def _away(host: str, error: BaseException) -> EngineAway:
         )
     if any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in causes):
         return EngineAway("No Docker engine is running.", f"Nobody answers at {host}.", _NONE)
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return EngineAway(
+            "The Docker engine does not answer.",
+            f"{host} takes questions, and said nothing in time.",
+            "Restart Docker, or use the cluster that needs none: backend='embedded'.",
+        )
     return EngineAway(
         "What should be the Docker engine is none.",
         f"Asking {host} gave: {_short(causes[-1])}.",
@@ -146,8 +170,7 @@ def compose_version() -> str:
             "There is no program `docker` on the PATH.",
             "Install Docker with its Compose plugin, or use Cluster.start(backend='embedded').",
         )
-    asked = ["docker", "compose", "version", "--format", "json"]
-    told = subprocess.run(asked, capture_output=True, text=True, timeout=Deadline(_ANSWER).seconds)
+    told = _program("compose", "version", "--format", "json")
     try:
         return str(json.loads(told.stdout)["version"])
     except (ValueError, KeyError):

@@ -65,15 +65,17 @@ def sweep(name: str) -> None:
         return
     for pid, when in started.items():
         process.kill_marked(pid, when, str(folder(name)))
-    if (folder(name) / "containers").exists():
-        _sweep_containers(folder(name))
-    shutil.rmtree(folder(name), ignore_errors=True)
+    if not (folder(name) / "containers").exists() or _sweep_containers(folder(name)):
+        shutil.rmtree(folder(name), ignore_errors=True)
 
 
-def _sweep_containers(folder: Path) -> None:
+def _sweep_containers(folder: Path) -> bool:
+    """Say whether the engine has nothing of this cluster any more; False when it is away."""
     from eventlab.cluster import engine  # imported late: an embedded cluster needs no Docker
 
-    with contextlib.suppress(EngineAway):  # its containers are swept by the next start
-        client = engine.client()
-        engine.remove(client, folder)
-        client.close()
+    try:
+        with contextlib.closing(engine.client()) as client:
+            engine.remove(client, folder)
+    except EngineAway:  # the folder stays, for a sweep when the engine is back
+        return False
+    return True

@@ -19,6 +19,7 @@ from eventlab.cluster import process
 from eventlab.cluster.supervisor.fault import Fault, Faults
 from eventlab.cluster.supervisor.owner import Owner
 from eventlab.cluster.supervisor.runner import runner
+from eventlab.errors import EventlabError
 
 TICK = 0.25  # seconds between two looks at the owners
 GRACE = 4.0  # seconds without an owner until the end: a kernel restarts in less
@@ -51,8 +52,8 @@ class Supervisor:
         for task in (*doing, *self.mending):
             task.cancel()
         await asyncio.wait(doing)  # a start that was cancelled cleans up after itself
-        await self.runner.end()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if await self.runner.end():
+            shutil.rmtree(self.folder, ignore_errors=True)
         server.close()
 
     async def _watch_owners(self) -> None:
@@ -113,7 +114,10 @@ class Supervisor:
         with contextlib.suppress(ConnectionError), contextlib.closing(writer):
             while line := await reader.readline():
                 request = json.loads(line)
-                answer = await self._answer(request.pop("do"), **request)
+                try:
+                    answer = await self._answer(request.pop("do"), **request)
+                except EventlabError as error:  # such as of an engine that has ended
+                    answer = {"refused": [type(error).__name__, *error.args[:3]]}
                 if reader.at_eof():  # whoever asked was interrupted, and holds no fault to mend
                     self._mend(self.faults.known([request.get("fault", {}).get("token")]))
                 writer.write(json.dumps(answer).encode() + b"\n")

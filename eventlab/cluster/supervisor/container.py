@@ -41,7 +41,7 @@ class Container:
         self.proxies = [Proxy(links, str(self.node_id), at)] if self.port else []
         self.inside: int = told["inside"]  # of the container, open when the node is ready
         self.seen: dict[str, Any] | None = None
-        self.ready = False
+        self.ready = self.silent = False  # silent: the engine does not answer
         self.endings = self.verbs = 0  # that are under way, and that were done to it
         self._engine = engine
         self._was = False
@@ -57,7 +57,9 @@ class Container:
 
     @property
     def state(self) -> str:
-        """Starting, running, frozen, stopped, killed, failed, or removed by somebody else."""
+        """Starting, running, frozen, stopped, killed, failed; removed by somebody else; unknown."""
+        if self.silent:
+            return "unknown"
         if self.seen is None:
             return "removed" if self._was else "starting"
         status, code = self.seen["State"]["Status"], self.seen["State"]["ExitCode"]
@@ -99,6 +101,7 @@ class Container:
     async def start(self) -> None:
         """Start the container unless it runs, thaw it, and return when its node is ready."""
         await self._until(lambda: not self.endings, 3 * NODE_STOP)
+        await self._look()
         if self.seen and self.seen["State"]["Status"] in ("exited", "created"):
             await self._ask(self._engine.api.start)
         await self.thaw()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,9 +43,9 @@ class Containers:
         except Exception as error:  # whoever awaits the start is to hear what an engine says
             self._failed = _text(error)
 
-    async def end(self) -> None:
+    async def end(self) -> bool:
         """Remove the containers; those that somebody else has started are mended, and left."""
-        with contextlib.suppress(Exception):  # an engine that is gone has taken all of it along
+        try:
             if self._maker.adopted:
                 await self.links.open()
                 await asyncio.gather(*(node.start() for node in self.nodes.values()))
@@ -54,19 +53,24 @@ class Containers:
                 await self._maker.down()
                 # Whatever is left, such as what testcontainers has made.
                 await asyncio.to_thread(engine.remove, self._engine, self._labels[engine.OURS])
-        self._engine.close()
+        except Exception:  # an engine that does not answer now has them when it comes back
+            return False
+        finally:
+            self._engine.close()
+        return True
 
     async def look(self) -> None:
         """Ask the engine for all containers at once, and for more of those that have changed."""
         verbs = {number: node.verbs for number, node in self.nodes.items()}
         try:
             found = await asyncio.to_thread(self._containers)
-        except Exception as error:  # the engine does not answer: what was seen last stands
-            self._silent = _text(error)
-            return
-        self._silent = ""
+            self._silent = ""
+        except Exception as error:  # the engine does not answer: nobody knows what its nodes do
+            self._silent, found = _text(error), {}
         for number, node in self.nodes.items():
-            if node.verbs == verbs[number]:  # else it was something else when the engine answered
+            node.silent = bool(self._silent)
+            # What was done to it meanwhile, the engine's answer does not know of.
+            if not node.silent and node.verbs == verbs[number]:
                 node.see(found.get(node.service))
 
     def _containers(self) -> dict[str, dict[str, Any]]:

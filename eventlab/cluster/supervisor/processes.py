@@ -37,7 +37,7 @@ class Processes:
             begun()
             await asyncio.gather(*starts)
 
-    async def end(self) -> None:
+    async def end(self) -> bool:
         """Brokers first: they need the controller to leave, and hang for minutes without it."""
         for node in self.nodes.values():
             node.retired = True
@@ -49,6 +49,7 @@ class Processes:
         # Of a quorum that ends as a whole no node can leave in order.
         within = END if len(self.controllers) == 1 else QUORUM_END
         await asyncio.gather(*(controller.stop(within) for controller in self.controllers))
+        return True
 
     async def look(self) -> None:
         """Keep logs short, and close the proxies of a JVM that has ended."""

@@ -67,8 +67,8 @@ class Runner(Protocol):
     async def start(self, begun: Callable[[], None]) -> None:
         """Start all nodes; `begun` is called when there is something that could be left behind."""
 
-    async def end(self) -> None:
-        """End all nodes, and leave nothing of them."""
+    async def end(self) -> bool:
+        """End all nodes; say whether nothing of them is left, which a later start would sweep."""
 
     async def look(self) -> None:
         """See to what changes without being asked: called a few times a second."""
