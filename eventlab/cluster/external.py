@@ -12,7 +12,10 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
+
+from kafka.errors import KafkaError
 
 from eventlab import environment
 from eventlab.cluster import advertised, backends, diagnosis, meeting, security, topics
@@ -121,6 +124,13 @@ class External:
             self._refuse_foreign(admin, topic)
         if topics.create(admin, topic, shape, fresh):
             Made(self._cluster_id).add(topic)
+            self._await_coordinator(admin)
+
+    def _await_coordinator(self, admin: Admin) -> None:
+        """Return when groups can be used: a cluster that had none makes a topic for them first."""
+        asked = [self.name_of("eventlab-ready")]
+        with suppress(KafkaError):  # "no such group", or "not for you", is an answer too
+            admin.ask(lambda client: client.describe_groups(asked), "The coordinator of groups")
 
     def delete_topic(self, admin: Admin, name: str) -> None:
         """Delete a topic that this user's eventlab has made; NotOurs, or UnknownTopic."""

@@ -1,15 +1,15 @@
-"""One broker that somebody else runs: TLS, passwords, and listeners that advertise nonsense.
+"""Brokers that somebody else runs: TLS, passwords, and listeners that advertise nonsense.
 
-A JVM of its own, without a supervisor, in a folder that goes with it. Certificates are made anew.
+JVMs of their own, without a supervisor, in a folder that goes with them; certificates made anew.
 """
 
 from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,15 +56,14 @@ LISTENERS = {
 
 @dataclass(frozen=True)
 class Secured:
-    """The broker: its process, the ports of its listeners, and the files that clients need."""
+    """The brokers: the ports of the listeners of each, and the files that clients need."""
 
-    pid: int
-    ports: Mapping[str, int]
+    ports: Sequence[Mapping[str, int]]
     folder: Path
 
     def at(self, listener: str) -> str:
-        """Return the address of a listener."""
-        return f"localhost:{self.ports[listener]}"
+        """Return the addresses of a listener."""
+        return ",".join(f"localhost:{ports[listener]}" for ports in self.ports)
 
     def file(self, name: str) -> str:
         """Return the path of a PEM file: ca, client, client-key, stranger."""
@@ -86,45 +85,57 @@ def login(mechanism: str, password: str = PASSWORD, user: str = USER) -> dict[st
 
 
 @contextmanager
-def secured() -> Iterator[Secured]:
-    """Run the broker; it ends with the block, or with this process."""
+def secured(brokers: int = 1) -> Iterator[Secured]:
+    """Run one broker, or three; they end with the block, or with this process."""
     with (
         tempfile.TemporaryDirectory(prefix="eventlab-secured-") as name,
         socket.create_server(("127.0.0.1", 0)) as silent,
     ):
         folder = Path(name)
         _write_certificates(folder)
-        ports = _write_node(folder, f"127.0.0.1:{silent.getsockname()[1]}")
+        ports = _write_nodes(folder, brokers, f"127.0.0.1:{silent.getsockname()[1]}")
         runtime, kafka = java.find(), jars.find()
-        cache = prepare.prepared(runtime, kafka).cache
-        command = jvm.command(runtime, kafka, "128m", cache)
-        running = process.spawn(command, folder, jvm.environ())
+        command = jvm.command(runtime, kafka, "128m", prepare.prepared(runtime, kafka).cache)
+        running = [process.spawn(command, node, jvm.environ()) for node in _nodes(folder)]
         try:
-            broker = Secured(running.pid, ports, folder)
-            up = lambda: running.poll() is not None or all(map(ready.accepts, ports.values()))  # noqa: E731
-            wait_until(up, 60, "The secured broker did not start.")
-            assert running.poll() is None, (folder / process.LOG).read_text()
-            _add_user(broker)
-            yield broker
+            found = Secured(ports, folder)
+            doors = [port for each in ports for port in each.values()]
+            ended = lambda: [each for each in running if each.poll() is not None]  # noqa: E731
+            up = lambda: ended() or all(map(ready.accepts, doors))  # noqa: E731
+            wait_until(up, 60, "The secured brokers did not start.")
+            assert not ended(), (_nodes(folder)[0] / process.LOG).read_text()
+            _add_user(found)
+            yield found
         finally:
-            running.kill()
-            running.wait()
+            for each in running:
+                each.kill()
+                each.wait()
 
 
-def _write_node(folder: Path, silent: str) -> dict[str, int]:
-    """Write the properties of the broker and format its data; return the ports of its listeners."""
-    settings = Settings(profile="small").resolved()
-    (node,) = map(nodes.without_proxies, nodes.layout(settings))
-    taken = {at.port for at in node.listeners}
+def _nodes(folder: Path) -> list[Path]:
+    return sorted(folder.glob("node-*"))
+
+
+def _write_nodes(folder: Path, brokers: int, silent: str) -> list[dict[str, int]]:
+    """Write the properties of the brokers, format their data; return the ports of each."""
+    profile = Settings(profile="small") if brokers == 1 else Settings(topology="combined")
+    settings = replace(profile, brokers=brokers).resolved()
+    laid = [nodes.without_proxies(node) for node in nodes.layout(settings)]
+    taken = {at.port for node in laid for at in node.listeners}
     free = (port for port in nodes.free_ports(settings) if port not in taken)
-    ports = dict(zip(LISTENERS, free, strict=False))
-    text = properties.render(node, [node], settings, str(folder / "data"))
-    lines = _listeners(node, ports, silent) | _login_modules() | _stores(folder)
-    more = "".join(f"{key}={properties.escape(value)}\n" for key, value in lines.items())
-    (folder / "server.properties").write_text(text + more, "ascii")
-    checkpoint = prepare.prepared(java.find(), jars.find()).checkpoint
-    storage.format_node(folder / "data", storage.random_id(), node.node_id, checkpoint)
-    return ports
+    made, cluster_id = [], storage.random_id()
+    for node in laid:
+        place = folder / f"node-{node.node_id}"
+        place.mkdir()
+        ports = dict(zip(LISTENERS, free, strict=False))
+        text = properties.render(node, laid, settings, str(place / "data"))
+        lines = _listeners(node, ports, silent) | _login_modules() | _stores(folder)
+        more = "".join(f"{key}={properties.escape(value)}\n" for key, value in lines.items())
+        (place / "server.properties").write_text(text + more, "ascii")
+        checkpoint = prepare.prepared(java.find(), jars.find()).checkpoint
+        storage.format_node(place / "data", cluster_id, node.node_id, checkpoint)
+        made.append(ports)
+    return made
 
 
 def _listeners(node: nodes.Node, ports: Mapping[str, int], silent: str) -> dict[str, str]:

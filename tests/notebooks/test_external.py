@@ -13,10 +13,12 @@ import pytest
 
 from eventlab import Cluster
 from tests.conftest import PREFIX, nothing_left
+from tests.live.secured import PASSWORD, USER, secured
 from tests.notebooks.runs import LESSONS, private_home
 from tests.notebooks.test_lessons import assert_judged
 
-NAMES = ("00", "02", "03", "05", "10") if os.environ.get("LESSONS_TWICE") else ("00", "05", "10")
+ALL = ("00", "02", "03", "05", "10") if os.environ.get("LESSONS_TWICE") else ()
+NAMES, LOGGED_IN = ALL or ("00", "05"), ALL or ("10",)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +29,12 @@ def shared() -> Iterator[Cluster]:
     assert nothing_left(f"{PREFIX}-shared")
 
 
-@pytest.mark.parametrize(
-    "lesson", [path for path in LESSONS if path.stem[:2] in NAMES], ids=lambda path: path.stem
-)
+def lessons(names: tuple[str, ...]) -> list[Path]:
+    """Return the lessons of these numbers."""
+    return [path for path in LESSONS if path.stem[:2] in names]
+
+
+@pytest.mark.parametrize("lesson", lessons(NAMES), ids=lambda path: path.stem)
 def test_a_lesson_keeps_to_its_prefix(lesson: Path, tmp_path: Path, shared: Cluster) -> None:
     """Its exercises are judged as ever, and no topic and no group has another learner's name."""
     told = {
@@ -43,6 +48,23 @@ def test_a_lesson_keeps_to_its_prefix(lesson: Path, tmp_path: Path, shared: Clus
     new = _names(shared) - before
     assert new
     assert all(name.startswith("ada-") for name in new), new
+
+
+@pytest.mark.parametrize("lesson", lessons(LOGGED_IN), ids=lambda path: path.stem)
+def test_a_lesson_logs_in(lesson: Path, tmp_path: Path) -> None:
+    """All its clients, those that a learner writes included, get in with a name and a password."""
+    with secured(brokers=3) as broker, private_home() as env:
+        told = {
+            "EVENTLAB_BACKEND": "external",
+            "EVENTLAB_SERVERS": broker.at("BOTH"),
+            "EVENTLAB_PREFIX": "ada-",
+            "EVENTLAB_SECURITY_PROTOCOL": "SASL_SSL",
+            "EVENTLAB_SASL_MECHANISM": "SCRAM-SHA-512",
+            "EVENTLAB_SASL_USERNAME": USER,
+            "EVENTLAB_SASL_PASSWORD": PASSWORD,
+            "EVENTLAB_SSL_CAFILE": broker.file("ca"),
+        }
+        assert_judged(lesson, tmp_path, env | told)
 
 
 def _names(cluster: Cluster) -> set[str]:

@@ -19,7 +19,6 @@ from eventlab.cluster import process
 from eventlab.cluster.supervisor.fault import Fault, Faults
 from eventlab.cluster.supervisor.owner import Owner
 from eventlab.cluster.supervisor.runner import runner
-from eventlab.errors import EventlabError
 
 TICK = 0.25  # seconds between two looks at the owners
 GRACE = 4.0  # seconds without an owner until the end: a kernel restarts in less
@@ -116,8 +115,10 @@ class Supervisor:
                 request = json.loads(line)
                 try:
                     answer = await self._answer(request.pop("do"), **request)
-                except EventlabError as error:  # such as of an engine that has ended
-                    answer = {"refused": [type(error).__name__, *error.args[:3]]}
+                except Exception as error:
+                    answer = {"refused": self.runner.explain(error)}
+                    if not answer["refused"]:
+                        raise
                 if reader.at_eof():  # whoever asked was interrupted, and holds no fault to mend
                     self._mend(self.faults.known([request.get("fault", {}).get("token")]))
                 writer.write(json.dumps(answer).encode() + b"\n")

@@ -13,6 +13,7 @@ from eventlab.cluster.supervisor.container import Container, inspect
 from eventlab.cluster.supervisor.disposable import Disposable
 from eventlab.cluster.supervisor.link import Links
 from eventlab.cluster.supervisor.networks import BACK, Networks
+from eventlab.errors import EventlabError
 
 _MAKERS: dict[str, Any] = {"compose": Compose, "testcontainers": Disposable}
 
@@ -94,6 +95,10 @@ class Containers:
     def told(self) -> dict[str, Any]:
         """Return what has gone wrong, and whether others have started the containers."""
         return {"trouble": self._failed or self._silent, "adopted": self._maker.adopted}
+
+    def explain(self, error: Exception) -> list[str]:
+        """Return what an engine that is away leaves to say."""
+        return [type(error).__name__, *error.args] if isinstance(error, EventlabError) else []
 
     def pids(self) -> list[int]:
         """Return none: containers are swept by their labels."""

@@ -61,6 +61,10 @@ class Processes:
         """Return nothing: all was known before the start."""
         return {}
 
+    def explain(self, error: Exception) -> list[str]:
+        """Return nothing: what a signal is refused, is refused by mistake."""
+        return []
+
     def pids(self) -> list[int]:
         """Return the pids of the JVMs."""
         return [pid for node in self.nodes.values() if (pid := node.pid)]

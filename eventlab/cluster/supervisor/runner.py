@@ -76,6 +76,9 @@ class Runner(Protocol):
     def told(self) -> dict[str, Any]:
         """Return what is known of the cluster beyond its launch file."""
 
+    def explain(self, error: Exception) -> list[str]:
+        """Return an error for whoever asked, its name and its sentences; nothing for a bug."""
+
     def pids(self) -> list[int]:
         """Return the processes that a later start has to sweep up, should this one be killed."""
 
