@@ -85,15 +85,18 @@ def attempted(lesson: Path) -> str:
     """Return the copy in which each exercise is attempted by its mutants and by its solution.
 
     After each attempt comes the check, with the id of the attempt and `-check`; that of a mutant
-    is tagged `raises-exception`, since it has to reject it.
+    is tagged `raises-exception`, since it has to reject it. What is no attempt stores the outputs
+    that a run has to show.
     """
     cells: list[Cell] = []
     for cell, check in _with_checks(lesson.name, read(lesson)):
-        cells.append(cell)
-        if check:
-            tags = (*check.tags, "raises-exception") if "mutant" in cell.tags else check.tags
-            cells.append(replace(check, id=f"{cell.id}-check", tags=tags))
-    return to_text(replace(cell, expected=None) for cell in cells)
+        if not check:
+            cells.append(cell)
+            continue
+        tags = (*check.tags, "raises-exception") if "mutant" in cell.tags else check.tags
+        cells.append(replace(cell, expected=None))
+        cells.append(replace(check, id=f"{cell.id}-check", tags=tags, expected=None))
+    return to_text(cells)
 
 
 def _folded(cells: tuple[Cell, ...]) -> Iterator[Cell]:
