@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -39,8 +40,11 @@ def browser() -> Iterator[Chrome]:
     options.binary_location = binary
     for flag in FLAGS:
         options.add_argument(flag)
-    with Chrome(options, ChromeService(driver)) as chrome:
-        yield chrome
+    # Chromium leaves a folder for each run in the folder of temporary files.
+    with tempfile.TemporaryDirectory(prefix="el-", ignore_cleanup_errors=True) as place:
+        service = ChromeService(driver, env=os.environ | {"TMPDIR": place})
+        with Chrome(options, service) as chrome:
+            yield chrome
 
 
 def screenshot(browser: Chrome, name: str) -> None:
