@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from eventlab.bundled import bundled
 from eventlab.cluster import backends, engine, launch, properties, registry, storage
 from eventlab.cluster.nodes import CLIENT, CONTROLLER, CONTROLLER_ID, REPLICATION, free_ports
 from eventlab.cluster.settings import Settings
-from eventlab.errors import ClusterMismatch, NotSupported
+from eventlab.errors import ClusterMismatch, NotSupported, StartFailed
 
 FILE = "docker-compose.yaml"
+BACK, FRONT = "back", "front"  # the networks of nodes, and of clients
 PROJECT = "com.docker.compose.project"
 SERVICE = {"compose": "com.docker.compose.service", "testcontainers": "eventlab.service"}
 
@@ -48,19 +51,27 @@ def start(settings: Settings, owner: int) -> dict[str, Any]:
             engine.require_image(docker, engine.image())
     finally:
         docker.close()
-    folder = registry.folder(settings.name)
-    try:
-        _write(folder, settings, owner, found)
-        launch.spawn_supervisor(folder)
-        return launch.await_ready(folder, _START)
-    except BaseException:  # an interrupt too must leave nothing behind
-        launch.end(settings.name)
-        raise
+    for attempt in range(1, launch.TRIES + 1):
+        folder = registry.folder(settings.name)
+        try:
+            _write(folder, settings, owner, found)
+            launch.spawn_supervisor(folder)
+            return launch.await_ready(folder, _START)
+        except BaseException as error:  # an interrupt too must leave nothing behind
+            launch.end(settings.name)
+            if not _subnet_was_taken(error) or attempt == launch.TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _subnet_was_taken(error: BaseException) -> bool:
+    return isinstance(error, StartFailed) and "overlaps" in error.log
 
 
 def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int]) -> None:
     """Write the folder of a cluster: its launch file and, for Compose, what is to be otherwise."""
     nodes = _nodes(settings, found)
+    subnets = {} if found else _addresses(folder, settings, nodes)
     labels = {PROJECT: project(settings.name)} if found else {engine.OURS: str(folder)}
     environment.private_folder(folder)
     launch_file: dict[str, Any] = {
@@ -71,11 +82,29 @@ def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int
         "labels": labels,
         "service": SERVICE[settings.backend or ""],
         "nodes": nodes,
+        "subnets": subnets,
     }
     if settings.backend == "compose":
-        launch_file |= _compose(folder, settings, nodes, labels, bool(found))
+        launch_file |= _compose(folder, settings, nodes, labels, subnets)
     (folder / "containers").touch()  # they are to be swept, should the supervisor be killed
     environment.write_private(folder / "launch.json", json.dumps(launch_file))
+
+
+def _addresses(folder: Path, settings: Settings, nodes: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Give each node an address of its own on the network of nodes; return the subnets of both.
+
+    An engine gives the lowest address that is free. A node that was cut off while another one died
+    would come back under the dead one's: what it had to say would lead nowhere, and who looks for
+    either would find the wrong one.
+    """
+    name, labels = project(settings.name), {engine.OURS: str(folder)}
+    names = {network: f"{name}_{network}" for network in (BACK, FRONT)}
+    with contextlib.closing(engine.client()) as docker:
+        found = engine.free_subnets(docker, list(names.values()), labels)
+    subnet = ip_network(found[names[BACK]])
+    for place, node in enumerate(nodes, 2):  # the first one is the gateway's
+        node["address"] = str(subnet[place])
+    return {network: found[each] for network, each in names.items()}
 
 
 def _nodes(settings: Settings, found: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -146,18 +175,28 @@ def _compose(
     settings: Settings,
     nodes: list[dict[str, Any]],
     labels: Mapping[str, str],
-    adopted: bool,
+    subnets: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return how Compose is called; what a cluster has of its own is in a second file."""
     command = ["docker", "compose", "-p", project(settings.name), "-f", str(bundled(FILE))]
     brokers = [node for node in nodes if node["port"]]
     ports = {f"EVENTLAB_PORT_{node['node_id']}": str(node["behind"]) for node in brokers}
     ports |= {f"EVENTLAB_ADVERTISED_{node['node_id']}": str(node["port"]) for node in brokers}
-    if not adopted:
+    if subnets:  # else others have made all of it
         asked = properties.variables({k: str(v) for k, v in settings.properties.items()})
-        services = {n["service"]: {"labels": labels, "environment": asked} for n in nodes}
+        services = {
+            node["service"]: {
+                "labels": labels,
+                "environment": asked,
+                "networks": {BACK: {"ipv4_address": node["address"]}},
+            }
+            for node in nodes
+        }
         volumes = {node["service"]: {"labels": labels} for node in nodes}
-        networks = {name: {"labels": labels} for name in ("back", "front")}
+        networks = {
+            name: {"labels": labels, "ipam": {"config": [{"subnet": subnet}]}}
+            for name, subnet in subnets.items()
+        }
         override: dict[str, Any] = {"services": services, "volumes": volumes, "networks": networks}
         environment.write_private(folder / "compose.json", json.dumps(override))
         command += ["-f", str(folder / "compose.json")]

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,21 @@ def _pull(engine: Any, name: str) -> None:
                 layers[line["id"]] = detail["current"], detail["total"]
                 done, total = map(sum, zip(*layers.values(), strict=True))
                 bar(done / 1e6, total / 1e6)
+
+
+def free_subnets(engine: Any, names: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the subnet of each of these networks that the engine would make now.
+
+    A container has a fixed address in a network whose subnet was named alone.
+    """
+    made = {name: engine.networks.create(name, internal=True, labels=labels) for name in names}
+    try:
+        for network in made.values():
+            network.reload()
+        return {name: each.attrs["IPAM"]["Config"][0]["Subnet"] for name, each in made.items()}
+    finally:
+        for network in made.values():
+            network.remove()
 
 
 def remove(engine: Any, folder: Path | str) -> None:

@@ -29,6 +29,7 @@ class Disposable:
         self._nodes: list[dict[str, Any]] = launch["nodes"]
         self._labels: dict[str, str] = launch["labels"]
         self._service: str = launch["service"]
+        self._subnets: dict[str, str] = launch["subnets"]
         self._networks: dict[str, Any] = {}
         self._over = threading.Event()
         self._making = threading.Lock()
@@ -52,7 +53,8 @@ class Disposable:
 
         with self._making:
             for name in (FRONT, BACK):
-                network = Network(docker_network_kw=_NETWORKS[name] | {"labels": self._labels})
+                given = {"labels": self._labels, "ipam": _ipam(self._subnets[name])}
+                network = Network(docker_network_kw=_NETWORKS[name] | given)
                 network.name = f"{self._project}_{name}"
                 self._networks[name] = network.create()
             for told in self._nodes:
@@ -74,4 +76,15 @@ class Disposable:
         container.tmpfs |= _NO_VOLUMES
         container.start()
         # Ports are of the first network; names of other nodes are looked up after this.
-        self._networks[BACK].connect(container.get_container_id(), [f"{told['service']}.back"])
+        container.get_docker_client().client.api.connect_container_to_network(
+            container.get_container_id(),
+            self._networks[BACK].id,
+            aliases=[f"{told['service']}.back"],
+            ipv4_address=told["address"],
+        )
+
+
+def _ipam(subnet: str) -> Any:
+    from docker.types import IPAMConfig, IPAMPool
+
+    return IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])

@@ -26,7 +26,7 @@ class Networks:
     ) -> None:
         self._nodes, self._back, self._clients, self._api = nodes, back, clients, engine.api
         self._cut: set[tuple[str, str]] = set()
-        self._off: dict[int, tuple[IPv4Address, list[str]]] = {}  # with address and aliases
+        self._off: dict[int, tuple[IPv4Address, dict[str, Any]]] = {}  # with how to come back
         self._changing = asyncio.Lock()
 
     async def rule(self, rules: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
@@ -55,8 +55,9 @@ class Networks:
     def _follow(self) -> None:
         """Take nodes off the network and back on, as the links that are cut want it.
 
-        Back in the order of the addresses that they had: an engine gives the lowest that is free,
-        and one who comes back under another's address has connections that lead nowhere.
+        One who comes back under another's address has connections that lead nowhere. Where nodes
+        have no fixed ones, since others have made the network, they come back in the order of
+        those that they had: an engine gives the lowest that is free.
         """
         alone = {node for node in self._nodes if self._is_alone(node)}
         for node in sorted(alone - set(self._off)):
@@ -68,14 +69,17 @@ class Networks:
         if seen := self._nodes[node].seen:
             ends = self._api.inspect_container(seen["Id"])["NetworkSettings"]["Networks"]
             if end := ends.get(self._back):
-                self._off[node] = IPv4Address(end["IPAddress"]), end["Aliases"] or []
+                # Without its aliases nobody would find the node again when it leads.
+                given = {"aliases": end["Aliases"] or []}
+                if fixed := (end["IPAMConfig"] or {}).get("IPv4Address"):
+                    given["ipv4_address"] = fixed
+                self._off[node] = IPv4Address(end["IPAddress"]), given
                 self._api.disconnect_container_from_network(seen["Id"], self._back)
 
     def _join(self, node: int) -> None:
         from docker.errors import APIError
 
-        # Without its aliases nobody would find the node again when it leads.
-        (_, aliases), seen = self._off.pop(node), self._nodes[node].seen
+        (_, given), seen = self._off.pop(node), self._nodes[node].seen
         if seen:
             with contextlib.suppress(APIError):  # somebody else has joined it
-                self._api.connect_container_to_network(seen["Id"], self._back, aliases=aliases)
+                self._api.connect_container_to_network(seen["Id"], self._back, **given)
