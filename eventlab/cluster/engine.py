@@ -150,7 +150,7 @@ def _pull(engine: Any, name: str) -> None:
 
 
 def free_subnets(engine: Any, names: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the subnet of each of these networks that the engine would make now.
+    """Return the IPv4 subnet of each of these networks that the engine would make now.
 
     A container has a fixed address in a network whose subnet was named alone.
     """
@@ -158,10 +158,15 @@ def free_subnets(engine: Any, names: Sequence[str], labels: Mapping[str, str]) -
     try:
         for network in made.values():
             network.reload()
-        return {name: each.attrs["IPAM"]["Config"][0]["Subnet"] for name, each in made.items()}
+        return {name: _subnet(network) for name, network in made.items()}
     finally:
         for network in made.values():
             network.remove()
+
+
+def _subnet(network: Any) -> str:
+    found: Iterator[str] = (each["Subnet"] for each in network.attrs["IPAM"]["Config"])
+    return next(subnet for subnet in found if "." in subnet)  # one of IPv6 may be beside it
 
 
 def remove(engine: Any, folder: Path | str) -> None:
