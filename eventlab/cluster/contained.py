@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from ipaddress import ip_network
@@ -12,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from eventlab import environment
-from eventlab.bundled import bundled
-from eventlab.cluster import backends, engine, launch, properties, registry, storage
+from eventlab.cluster import backends, composed, engine, launch, properties, registry, storage
 from eventlab.cluster.nodes import CLIENT, CONTROLLER, CONTROLLER_ID, REPLICATION, free_ports
 from eventlab.cluster.settings import Settings
-from eventlab.errors import ClusterMismatch, NotSupported, StartFailed
+from eventlab.errors import NotSupported, StartFailed
 
-FILE = "docker-compose.yaml"
-BACK, FRONT = "back", "front"  # the networks of nodes, and of clients
-PROJECT = "com.docker.compose.project"
-SERVICE = {"compose": "com.docker.compose.service", "testcontainers": "eventlab.service"}
+_SERVICE = {"compose": composed.SERVICE, "testcontainers": "eventlab.service"}
 
 _INSIDE = {CLIENT: 9092, REPLICATION: 19092, CONTROLLER: 9093}  # the ports in a container
 _ALIKE: dict[str, tuple[Any, ...]] = {"topology": ("dedicated",), "data": (None,)}
@@ -46,7 +41,7 @@ def start(settings: Settings, owner: int) -> dict[str, Any]:
     try:
         # What one has left that was killed, or whose engine was away at its end.
         engine.remove(docker, registry.folder(settings.name))
-        found = _found(docker, settings)
+        found = composed.found(docker, settings)
         if not found:
             engine.require_image(docker, engine.image())
     finally:
@@ -72,20 +67,21 @@ def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int
     """Write the folder of a cluster: its launch file and, for Compose, what is to be otherwise."""
     nodes = _nodes(settings, found)
     subnets = {} if found else _addresses(folder, settings, nodes)
-    labels = {PROJECT: project(settings.name)} if found else {engine.OURS: str(folder)}
+    project = composed.project(settings.name)
+    labels = {composed.PROJECT: project} if found else {engine.OURS: str(folder)}
     environment.private_folder(folder)
     launch_file: dict[str, Any] = {
         "owner": owner,
         "told": _told(settings, nodes, backends.CAN["found" if found else "made"]),
-        "project": project(settings.name),
+        "project": project,
         "adopted": bool(found),
         "labels": labels,
-        "service": SERVICE[settings.backend or ""],
+        "service": _SERVICE[settings.backend or ""],
         "nodes": nodes,
         "subnets": subnets,
     }
     if settings.backend == "compose":
-        launch_file |= _compose(folder, settings, nodes, labels, subnets)
+        launch_file |= composed.call(folder, settings, nodes, labels, subnets)
     (folder / "containers").touch()  # they are to be swept, should the supervisor be killed
     environment.write_private(folder / "launch.json", json.dumps(launch_file))
 
@@ -97,11 +93,11 @@ def _addresses(folder: Path, settings: Settings, nodes: Iterable[dict[str, Any]]
     would come back under the dead one's: what it had to say would lead nowhere, and who looks for
     either would find the wrong one.
     """
-    name, labels = project(settings.name), {engine.OURS: str(folder)}
-    names = {network: f"{name}_{network}" for network in (BACK, FRONT)}
+    name, labels = composed.project(settings.name), {engine.OURS: str(folder)}
+    names = {network: f"{name}_{network}" for network in composed.NETWORKS}
     with contextlib.closing(engine.client()) as docker:
         found = engine.free_subnets(docker, list(names.values()), labels)
-    subnet = ip_network(found[names[BACK]])
+    subnet = ip_network(found[names[composed.BACK]])
     for place, node in enumerate(nodes, 2):  # the first one is the gateway's
         node["address"] = str(subnet[place])
     return {network: found[each] for network, each in names.items()}
@@ -170,45 +166,6 @@ def _told(settings: Settings, nodes: list[dict[str, Any]], can: Iterable[str]) -
     }
 
 
-def _compose(
-    folder: Path,
-    settings: Settings,
-    nodes: list[dict[str, Any]],
-    labels: Mapping[str, str],
-    subnets: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return how Compose is called; what a cluster has of its own is in a second file."""
-    command = ["docker", "compose", "-p", project(settings.name), "-f", str(bundled(FILE))]
-    brokers = [node for node in nodes if node["port"]]
-    ports = {f"EVENTLAB_PORT_{node['node_id']}": str(node["behind"]) for node in brokers}
-    ports |= {f"EVENTLAB_ADVERTISED_{node['node_id']}": str(node["port"]) for node in brokers}
-    if subnets:  # else others have made all of it
-        asked = properties.variables({k: str(v) for k, v in settings.properties.items()})
-        services = {
-            node["service"]: {
-                "labels": labels,
-                "environment": asked,
-                "networks": {BACK: {"ipv4_address": node["address"]}},
-            }
-            for node in nodes
-        }
-        volumes = {node["service"]: {"labels": labels} for node in nodes}
-        networks = {
-            name: {"labels": labels, "ipam": {"config": [{"subnet": subnet}]}}
-            for name, subnet in subnets.items()
-        }
-        override: dict[str, Any] = {"services": services, "volumes": volumes, "networks": networks}
-        environment.write_private(folder / "compose.json", json.dumps(override))
-        command += ["-f", str(folder / "compose.json")]
-    return {"command": command, "environ": ports | {"KAFKA_IMAGE": engine.image()}}
-
-
-def project(name: str) -> str:
-    """Return the Compose project of a cluster: that of `docker compose up` for "lab"."""
-    own = os.environ.get("COMPOSE_PROJECT_NAME", "").strip() or "eventlab"
-    return own if name == "lab" else f"eventlab-{name}"
-
-
 def _refuse_unsupported(settings: Settings) -> None:
     if settings.backend == "compose":
         engine.compose_version()
@@ -219,34 +176,3 @@ def _refuse_unsupported(settings: Settings) -> None:
                 f"You gave {key}={getattr(settings, key)!r}.",
                 f"Leave {key} out, or use backend='embedded'.",
             )
-
-
-def _found(docker: Any, settings: Settings) -> dict[str, int]:
-    """Return the ports of the brokers of a project that somebody else has started, by service.
-
-    ClusterMismatch when the project is that of another eventlab, or of another Compose file.
-    """
-    name = project(settings.name)
-    listed = docker.api.containers(all=True, filters={"label": f"{PROJECT}={name}"})
-    if settings.backend != "compose" or not listed:
-        return {}
-    owner = next(filter(None, (each["Labels"].get(engine.OURS) for each in listed)), None)
-    if owner:
-        raise ClusterMismatch(
-            f"The Compose project '{name}' belongs to another eventlab.",
-            f"Its folder is {owner}.",
-            f"End it with `docker compose -p {name} down -v`, or give yours another name=.",
-        )
-    services = {each["Labels"][SERVICE["compose"]]: each for each in listed}
-    ports = {key: _port(each) for key, each in services.items() if key.startswith("broker-")}
-    if sorted(ports) != ["broker-1", "broker-2", "broker-3"] or not all(ports.values()):
-        raise ClusterMismatch(
-            f"A Compose project named '{name}' is there, and is no cluster of eventlab's.",
-            f"It has {', '.join(sorted(services))}.",
-            f"End it with `docker compose -p {name} down`, or give yours another name=.",
-        )
-    return ports
-
-
-def _port(container: Mapping[str, Any]) -> int:
-    return next((p["PublicPort"] for p in container["Ports"] if p["PrivatePort"] == 9092), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eventlab.cluster import contained, engine, registry
+from eventlab.cluster import composed, engine, registry
 
 
 def leftovers(name: str) -> list[str]:
@@ -12,7 +12,7 @@ def leftovers(name: str) -> list[str]:
     client = engine.client()
     try:
         labels = [
-            f"{contained.PROJECT}={contained.project(name)}",
+            f"{composed.PROJECT}={composed.project(name)}",
             f"{engine.OURS}={registry.folder(name)}",
         ]
         return sorted({each for label in labels for each in _labelled(client, label)})

@@ -17,7 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from eventlab import Cluster, faults, history, observe
-from eventlab.cluster import backends, contained, engine
+from eventlab.cluster import backends, composed, engine
 from eventlab.errors import FaultRefused
 from eventlab.waiting import wait_until
 from tests.conftest import PREFIX, nothing_left
@@ -83,7 +83,7 @@ def addresses(cluster) -> dict[str, str]:
     if cluster.backend == "embedded":
         return {}
     with contextlib.closing(engine.client()) as client:
-        [network] = client.networks.list(names=[f"{contained.project(cluster.name)}_back"])
+        [network] = client.networks.list(names=[f"{composed.project(cluster.name)}_back"])
         network.reload()
         return {each["Name"]: each["IPv4Address"] for each in network.attrs["Containers"].values()}
 
