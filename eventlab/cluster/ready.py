@@ -45,12 +45,19 @@ def await_service(bootstrap_servers: str, brokers: int, deadline: Deadline) -> N
     The coordinator's topic has the replication factor of the cluster, so its answer also shows
     that a replicated topic can be created.
     """
+    from kafka.errors import KafkaError
+
     admin = admin_client(bootstrap_servers, deadline)
     try:
         seen: list[int] = []
 
         def all_unfenced() -> bool:
-            told = admin.describe_cluster()["brokers"]  # fenced ones are told of too
+            try:
+                told = admin.describe_cluster()["brokers"]  # fenced ones are told of too
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                return False  # the broker that was asked is not open yet, or has just ended
             seen[:] = sorted(broker["broker_id"] for broker in told if not broker["is_fenced"])
             return len(seen) == brokers
 

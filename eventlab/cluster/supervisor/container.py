@@ -111,11 +111,13 @@ class Container:
         """Return when the node accepts connections, or has ended."""
         end = time.monotonic() + NODE_START
         while self.state == "starting" and time.monotonic() < end:
-            self.ready = await asyncio.to_thread(self._accepts)
+            accepts = await asyncio.to_thread(self._accepts)
             await self._look()
-            await asyncio.sleep(0 if self.ready else 0.05)
-        for proxy in self.proxies if self.ready else ():
-            await proxy.open()
+            if accepts:
+                for proxy in self.proxies:
+                    await proxy.open()
+                self.ready = self.pid is not None  # last: who is told so connects at once
+            await asyncio.sleep(0 if accepts else 0.05)
 
     def _accepts(self) -> bool:
         from docker.errors import APIError
