@@ -17,7 +17,6 @@ from eventlab.errors import ClusterMismatch
 FILE = "docker-compose.yaml"
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
-BACK, FRONT = NETWORKS = ("back", "front")  # of nodes, and of clients
 
 
 def project(name: str) -> str:
@@ -75,7 +74,7 @@ def call(
             node["service"]: {
                 "labels": labels,
                 "environment": asked,
-                "networks": {BACK: {"ipv4_address": node["address"]}},
+                "networks": {engine.BACK: {"ipv4_address": node["address"]}},
             }
             for node in nodes
         }

@@ -37,19 +37,22 @@ def start(settings: Settings, owner: int) -> dict[str, Any]:
     The caller holds the lock of its name. Nothing stays behind when it fails or is interrupted.
     """
     _refuse_unsupported(settings)
-    docker = engine.client()
-    try:
+    with contextlib.closing(engine.client()) as docker:
         # What one has left that was killed, or whose engine was away at its end.
         engine.remove(docker, registry.folder(settings.name))
         found = composed.found(docker, settings)
         if not found:
             engine.require_image(docker, engine.image())
-    finally:
-        docker.close()
+        return _launch(docker, settings, owner, found)
+
+
+def _launch(
+    docker: Any, settings: Settings, owner: int, found: Mapping[str, int]
+) -> dict[str, Any]:
     for attempt in range(1, launch.TRIES + 1):
         folder = registry.folder(settings.name)
         try:
-            _write(folder, settings, owner, found)
+            _write(docker, folder, settings, owner, found)
             launch.spawn_supervisor(folder)
             return launch.await_ready(folder, _START)
         except BaseException as error:  # an interrupt too must leave nothing behind
@@ -63,12 +66,17 @@ def _subnet_was_taken(error: BaseException) -> bool:
     return isinstance(error, StartFailed) and "overlaps" in error.log
 
 
-def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int]) -> None:
+def _write(
+    docker: Any, folder: Path, settings: Settings, owner: int, found: Mapping[str, int]
+) -> None:
     """Write the folder of a cluster: its launch file and, for Compose, what is to be otherwise."""
     nodes = _nodes(settings, found)
-    subnets = {} if found else _addresses(folder, settings, nodes)
     project = composed.project(settings.name)
-    labels = {composed.PROJECT: project} if found else {engine.OURS: str(folder)}
+    ours = {engine.OURS: str(folder)}
+    labels = {composed.PROJECT: project} if found else ours
+    subnets = {} if found else engine.free_subnets(docker, project, ours)
+    if subnets:
+        _give_addresses(nodes, subnets[engine.BACK])
     environment.private_folder(folder)
     launch_file: dict[str, Any] = {
         "owner": owner,
@@ -86,21 +94,15 @@ def _write(folder: Path, settings: Settings, owner: int, found: Mapping[str, int
     environment.write_private(folder / "launch.json", json.dumps(launch_file))
 
 
-def _addresses(folder: Path, settings: Settings, nodes: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Give each node an address of its own on the network of nodes; return the subnets of both.
+def _give_addresses(nodes: Iterable[dict[str, Any]], subnet: str) -> None:
+    """Give each node an address of its own on the network of nodes.
 
     An engine gives the lowest address that is free. A node that was cut off while another one died
     would come back under the dead one's: what it had to say would lead nowhere, and who looks for
     either would find the wrong one.
     """
-    name, labels = composed.project(settings.name), {engine.OURS: str(folder)}
-    names = {network: f"{name}_{network}" for network in composed.NETWORKS}
-    with contextlib.closing(engine.client()) as docker:
-        found = engine.free_subnets(docker, list(names.values()), labels)
-    subnet = ip_network(found[names[composed.BACK]])
     for place, node in enumerate(nodes, 2):  # the first one is the gateway's
-        node["address"] = str(subnet[place])
-    return {network: found[each] for network, each in names.items()}
+        node["address"] = str(ip_network(subnet)[place])
 
 
 def _nodes(settings: Settings, found: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from eventlab.progress import Progress
 from eventlab.waiting import Deadline
 
 IMAGE = "apache/kafka:4.4.0"
+BACK, FRONT = "back", "front"  # the networks of nodes, and of clients
 OURS = "eventlab.folder"  # the label of what eventlab has started: the folder of its cluster
 _ANSWER = 10.0  # seconds for the client of Docker to say where the engine is, and for the engine
 _NONE = "Start Docker, or use the cluster that needs none: Cluster.start(backend='embedded')."
@@ -149,18 +150,19 @@ def _pull(engine: Any, name: str) -> None:
                 bar(done / 1e6, total / 1e6)
 
 
-def free_subnets(engine: Any, names: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the IPv4 subnet of each of these networks that the engine would make now.
+def free_subnets(engine: Any, project: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the IPv4 subnets of `back` and `front` that the engine would make now.
 
-    A container has a fixed address in a network whose subnet was named alone.
+    Only in a network whose subnet was named can a container have a fixed address.
     """
-    made = {name: engine.networks.create(name, internal=True, labels=labels) for name in names}
+    names = (BACK, FRONT)
+    made = [engine.networks.create(f"{project}_{n}", internal=True, labels=labels) for n in names]
     try:
-        for network in made.values():
+        for network in made:
             network.reload()
-        return {name: _subnet(network) for name, network in made.items()}
+        return dict(zip(names, map(_subnet, made), strict=True))
     finally:
-        for network in made.values():
+        for network in made:
             network.remove()
 
 

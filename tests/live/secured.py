@@ -124,6 +124,7 @@ def _write_nodes(folder: Path, brokers: int, silent: str) -> list[dict[str, int]
     taken = {at.port for node in laid for at in node.listeners}
     free = (port for port in nodes.free_ports(settings) if port not in taken)
     made, cluster_id = [], storage.random_id()
+    checkpoint = prepare.prepared(java.find(), jars.find()).checkpoint
     for node in laid:
         place = folder / f"node-{node.node_id}"
         place.mkdir()
@@ -132,7 +133,6 @@ def _write_nodes(folder: Path, brokers: int, silent: str) -> list[dict[str, int]
         lines = _listeners(node, ports, silent) | _login_modules() | _stores(folder)
         more = "".join(f"{key}={properties.escape(value)}\n" for key, value in lines.items())
         (place / "server.properties").write_text(text + more, "ascii")
-        checkpoint = prepare.prepared(java.find(), jars.find()).checkpoint
         storage.format_node(place / "data", cluster_id, node.node_id, checkpoint)
         made.append(ports)
     return made

@@ -12,7 +12,7 @@ from eventlab.cluster.supervisor.compose import Compose
 from eventlab.cluster.supervisor.container import Container, inspect
 from eventlab.cluster.supervisor.disposable import Disposable
 from eventlab.cluster.supervisor.link import Links
-from eventlab.cluster.supervisor.networks import BACK, Networks
+from eventlab.cluster.supervisor.networks import Networks
 from eventlab.errors import EventlabError
 
 _MAKERS: dict[str, Any] = {"compose": Compose, "testcontainers": Disposable}
@@ -29,7 +29,7 @@ class Containers:
         self.nodes = {
             told["node_id"]: Container(told, self._engine, clients) for told in launch["nodes"]
         }
-        back = f"{launch['project']}_{BACK}"
+        back = f"{launch['project']}_{engine.BACK}"
         self.links = Networks(self.nodes, back, clients, self._engine)
         self._maker = _MAKERS[launch["told"]["backend"]](launch)
         self._failed = self._silent = ""  # what the engine said to a start, and to the last look

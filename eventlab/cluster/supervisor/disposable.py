@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
-from eventlab.cluster.supervisor.networks import BACK, FRONT
+from eventlab.cluster.engine import BACK, FRONT
 
 _NETWORKS: dict[str, dict[str, Any]] = {FRONT: {}, BACK: {"internal": True}}
 # Volumes of the image that nobody needs and `docker rm` alone would leave.

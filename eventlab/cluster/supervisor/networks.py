@@ -15,8 +15,6 @@ from typing import Any
 from eventlab.cluster.supervisor.container import Container
 from eventlab.cluster.supervisor.link import CLIENTS, Links
 
-BACK, FRONT = "back", "front"
-
 
 class Networks:
     """Which nodes are off `back`, by the engine's name of it; `clients` are links of proxies."""
